@@ -1,0 +1,120 @@
+"""algo=dpo as the host sees it."""
+
+from __future__ import annotations
+
+import torch
+from prefrun.algorithm import LossAlgorithm, LossOutput, Term
+from prefrun.policy.batch import BranchBatch
+from torch import Tensor
+
+from prefrun_pairwise.catalog import PAIR_LOSSES
+from prefrun_pairwise.config import DpoConfig, PairChoice
+from prefrun_pairwise.dpo import PairKnobs, pair_terms
+from prefrun_pairwise.pairs import AnswerTokens, implied_rewards, pairs_from_tokens
+from prefrun_pairwise.tokens import wpo_weights
+
+CARD = """
+DPO: Direct Preference Optimization. Rafailov et al., arXiv 2305.18290. Offline, pairs.
+The variants are those of TRL 1.16's DPOTrainer, checked against its numbers.
+
+  h_c, h_r = log pi - log pi_ref of the chosen and the rejected answer (sums over tokens)
+  d = h_c - h_r      LS = log sigmoid      S = sigmoid      eps = label_smoothing
+
+  sigmoid       -LS(beta d)                                 DPO
+  cdpo          -(1-eps) LS(beta d) - eps LS(-beta d)       conservative DPO
+  robust        [-(1-eps) LS(beta d) + eps LS(-beta d)] / (1 - 2 eps)
+  hinge         max(0, 1 - beta d)                          SLiC
+  ipo           (h_c/|y_c| - h_r/|y_r| - 1/(2 beta))^2      IPO; ipo_normalize=sum: not averaged
+  sigmoid_norm  -LS(beta (h_c/|y_c| - h_r/|y_r|))           length-normalised DPO
+  exo_pair      reverse KL to the smoothed preference       EXO; label_smoothing > 0
+  nca_pair      -LS(beta h_c) - LS(-beta h_c)/2 - LS(-beta h_r)/2
+  bco_pair      -LS(beta h_c) - LS(-beta h_r)
+  sppo_hard     (h_c - 1/(2 beta))^2 + (h_r + 1/(2 beta))^2
+  apo_zero      1 - S(beta h_c) + S(beta h_r)               apo_down: S(beta h_c) + 1 - S(beta d)
+  aot           as cdpo on sorted differences, over the batch (aot_unpaired: sorted ratios)
+  discopop      logistic and exponential loss, mixed by S(beta d / tau)
+  sft           negative log-likelihood of the chosen answer, mean over the batch's tokens
+  dpo_gamma     -LS(beta [log pi_c - log pi_r - gamma (log ref_c - log ref_r)])
+
+Same name, different maths: ipo is averaged over tokens in TRL and LLaMA-Factory, summed in OpenRLHF
+and the paper; TRL's sigmoid ignores label_smoothing, here that is refused: choose cdpo.
+Pitfalls: answers with equal scores make no pair; the chosen answer's log-prob may fall while the
+margin grows; at step 0 the loss of sigmoid is ln 2.
+"""
+
+
+class Dpo(LossAlgorithm):
+    """Pairwise losses on the pairs of each list of answers."""
+
+    card = CARD
+    golden = "prefrun_pairwise.golden:compute"
+    vectors = "insights_variants.json"
+    needs = frozenset({"reference"})
+
+    def __init__(self, config: DpoConfig) -> None:
+        super().__init__(config)
+        if config.wpo:
+            self.needs = frozenset({"reference", "log_collision"})
+        self.batch_coupled = any(PAIR_LOSSES[name].batch_coupled for name in config.mix())
+        self.knobs = PairKnobs(
+            beta=config.beta,
+            label_smoothing=config.label_smoothing,
+            gamma=config.gamma,
+            ipo_normalize=config.ipo_normalize.name,
+            discopop_tau=config.discopop_tau,
+            divergence=config.divergence.name,
+            divergence_alpha=config.divergence_alpha,
+        )
+
+    def loss(self, batch: BranchBatch) -> LossOutput:
+        """Return one term per loss of the mixture, each a mean over the batch's pairs."""
+        trees, chosen, rejected = choose_pairs(batch.scores, batch.branch_mask, self.config.pairs)
+        pairs = pairs_from_tokens(
+            _answers(batch, trees, chosen), _answers(batch, trees, rejected), self.config.ld_alpha
+        )
+        weighting = None
+        if self.config.wpo:
+            weighting = _wpo(batch, trees, chosen) * _wpo(batch, trees, rejected)
+        mix = list(self.config.mix().items())
+        counts = batch.weights[trees]
+        terms = {
+            name: Term(values, weights * counts.to(weights))
+            for (name, _), (values, weights) in zip(
+                mix, pair_terms(mix, pairs, self.knobs, weighting), strict=True
+            )
+        }
+        return LossOutput(terms, implied_rewards(pairs, self.config.beta) if len(trees) else {})
+
+
+def choose_pairs(
+    scores: Tensor, mask: Tensor, choice: PairChoice
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the P pairs of a batch as indices: tree, chosen branch, rejected branch, [P] each.
+
+    scores: [B, K], higher is better; mask: [B, K] bool. Tied answers make no pair; of several best
+    (or worst) answers the first counts.
+    """
+    better = (scores.unsqueeze(-1) > scores.unsqueeze(-2)) & mask.unsqueeze(-1) & mask.unsqueeze(-2)
+    if choice is not PairChoice.all:
+        best = scores.masked_fill(~mask, float("-inf")).argmax(-1)
+        better &= torch.nn.functional.one_hot(best, scores.shape[-1]).bool().unsqueeze(-1)
+    if choice is PairChoice.best_vs_worst:
+        worst = scores.masked_fill(~mask, float("inf")).argmin(-1)
+        better &= torch.nn.functional.one_hot(worst, scores.shape[-1]).bool().unsqueeze(-2)
+    trees, chosen, rejected = better.nonzero(as_tuple=True)
+    return trees, chosen, rejected
+
+
+def _answers(batch: BranchBatch, trees: Tensor, branches: Tensor) -> AnswerTokens:
+    assert batch.reference_token_logps is not None
+    return AnswerTokens(
+        batch.policy_token_logps[trees, branches],
+        batch.reference_token_logps[trees, branches],
+        batch.token_mask[trees, branches],
+    )
+
+
+def _wpo(batch: BranchBatch, trees: Tensor, branches: Tensor) -> Tensor:
+    answers = _answers(batch, trees, branches)
+    collision = batch.extras["log_collision"][trees, branches]
+    return wpo_weights(answers.policy, collision, answers.mask)

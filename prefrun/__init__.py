@@ -1,0 +1,19 @@
+"""prefrun: an experiment runner for preference learning. Plugins need only what is named here."""
+
+from pluggy import HookimplMarker
+
+from prefrun.component import Component
+from prefrun.errors import ConfigError, DataError, PluginError, PrefrunError
+from prefrun.paths import conf_dir
+
+hookimpl = HookimplMarker("prefrun")
+
+__all__ = [
+    "Component",
+    "ConfigError",
+    "DataError",
+    "PluginError",
+    "PrefrunError",
+    "conf_dir",
+    "hookimpl",
+]

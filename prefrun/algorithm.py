@@ -1,0 +1,101 @@
+"""The three shapes an algorithm can have. torch is named here only for types.
+
+- `LossAlgorithm`: a pure loss over a batch of preference trees; the host trains it.
+- `RunAlgorithm`: owns its run (reward models, online RL, diffusion) and borrows the host's services.
+- `DecodingAlgorithm`: trains nothing; it wraps a policy (decoding-time selection).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from prefrun.policy.batch import BranchBatch
+    from prefrun.policy.policy import Policy
+    from prefrun.records.tree import PreferenceTree
+    from prefrun.training.services import Services
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One weighted mean. The batch value is sum(values * weights) / sum(weights)."""
+
+    values: Tensor
+    """[N] one number per tree, pair or list; carries the gradient."""
+    weights: Tensor
+    """[N] at least 0, no gradient, made from the data only. The host sums them over all
+    micro-batches and ranks of a step, so gradient accumulation and DDP change no result."""
+
+
+@dataclass(frozen=True, slots=True)
+class LossOutput:
+    """What a loss returns: the terms whose means are added up, and numbers to log."""
+
+    terms: Mapping[str, Term]
+    metrics: Mapping[str, Tensor] = field(default_factory=dict)
+    """Scalars without gradient."""
+
+    @property
+    def loss(self) -> Tensor:
+        """Scalar: the sum over terms of their weighted means; 0 where a term weighs nothing."""
+        means = [
+            (term.values * term.weights).sum() / term.weights.sum().clamp(min=1e-12)
+            for term in self.terms.values()
+        ]
+        return sum(means[1:], start=means[0])
+
+
+class Algorithm(ABC):
+    """What every algorithm plugin is: called with its config, after the config was validated."""
+
+    golden: ClassVar[str | None] = None
+    """'module:function' that computes a golden case: (inputs, hyper, name) -> {key: value}."""
+    vectors: ClassVar[str | None] = None
+    """File name of its golden vectors, such as 'lipo.json', below the plugin's tests/vectors."""
+    card: ClassVar[str] = ""
+    """What `prefrun explain` prints: formula, symbols, source, pitfalls. Plain text."""
+
+    def __init__(self, config: Any) -> None:
+        self.config = config
+
+
+class LossAlgorithm(Algorithm):
+    """A pure loss over a batch of preference trees. The host trains the policy with it."""
+
+    needs: ClassVar[frozenset[str]] = frozenset({"reference"})
+    """What the batch must hold beside the policy's log-probs: 'reference' (log-probs of the frozen
+    start model), 'log_collision' (per token, log sum_v p(v)^2 of the policy)."""
+    min_branches: ClassVar[int] = 2
+    """Answers a record must have."""
+    batch_coupled: ClassVar[bool] = False
+    """Whether a tree's value depends, by definition, on the other trees of its batch."""
+
+    def prepare(self, trees: Sequence[PreferenceTree], seed: int) -> list[PreferenceTree]:
+        """Return the training records, once, before tokenisation. May relabel, reorder, split."""
+        del seed
+        return list(trees)
+
+    @abstractmethod
+    def loss(self, batch: BranchBatch) -> LossOutput:
+        """Return the loss of one batch. Pure: the same batch gives the same output."""
+
+
+class RunAlgorithm(Algorithm):
+    """Owns its run: reward models, online RL, diffusion, recommenders."""
+
+    @abstractmethod
+    def run(self, services: Services) -> Policy | None:
+        """Train, and return the policy to evaluate; None where there is none."""
+
+
+class DecodingAlgorithm(Algorithm):
+    """Trains nothing: changes how a policy answers."""
+
+    @abstractmethod
+    def wrap(self, services: Services) -> Policy:
+        """Return the policy to evaluate as 'after', made from `services.policy()`."""

@@ -1,0 +1,147 @@
+"""The keys of what ships with prefrun itself. Standard library only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from prefrun.errors import ConfigError
+
+
+@dataclass
+class NoTrackerConfig:
+    """No tracker; no keys."""
+
+
+@dataclass
+class DataRewardConfig:
+    """The judge that comes with the data; no keys."""
+
+
+class ModelDType(Enum):
+    """Number format of a model's weights."""
+
+    auto = "auto"
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+    float16 = "float16"
+
+
+class ModelDevice(Enum):
+    """Where a model lives."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+
+
+@dataclass
+class ClassifierRewardConfig:
+    """A reward model: any sequence-classification model."""
+
+    path: str = "???"
+    """Folder or hub name."""
+    label: str | None = None
+    """The output that is the reward, by its name or number; null = the only one."""
+    batch_size: int = 16
+    max_length: int = 1024
+    """Tokens of prompt and answer; a longer text loses its beginning."""
+    dtype: ModelDType = ModelDType.auto
+    """auto = as the weights were saved; on a CPU float32."""
+    device: ModelDevice = ModelDevice.auto
+    """auto = a GPU where there is one."""
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise ConfigError(f"reward.batch_size={self.batch_size} must be at least 1")
+        if self.max_length < 2:
+            raise ConfigError(f"reward.max_length={self.max_length} must be at least 2")
+
+
+class TiePolicy(Enum):
+    """What an equal likelihood of two answers of different quality counts."""
+
+    ge = "ge"
+    strict = "strict"
+
+
+@dataclass
+class RankingAccuracyConfig:
+    """Does the policy find the better answers likelier?"""
+
+    tie_policy: TiePolicy = TiePolicy.ge
+    """Equal likelihoods are right (ge, the paper's definition) or wrong (strict, its code)."""
+    tie_tolerance: float = 0.01
+    """Equally good answers must be less than this apart: in mean token probability for the
+    normalized accuracies, in nats for the others."""
+
+    def __post_init__(self) -> None:
+        if not self.tie_tolerance >= 0:
+            raise ConfigError(
+                f"evaluator.ranking_accuracy.tie_tolerance={self.tie_tolerance} must be at least 0"
+            )
+
+
+@dataclass
+class WinRateConfig:
+    """How often the policy's answer beats the starting model's."""
+
+    tie_margin: float = 0.0
+    """Rewards at most this far apart are a tie, which counts one half."""
+
+    def __post_init__(self) -> None:
+        if not self.tie_margin >= 0:
+            raise ConfigError(f"evaluator.win_rate.tie_margin={self.tie_margin} must be at least 0")
+
+
+@dataclass
+class RewardConfig:
+    """Mean reward of the policy's answers; no keys."""
+
+
+@dataclass
+class KLConfig:
+    """Divergence of the policy from the starting model; no keys."""
+
+
+@dataclass
+class ResponseLengthConfig:
+    """Mean length of the policy's answers; no keys."""
+
+
+@dataclass
+class LoraSettings:
+    """Low-rank adapters (Hu et al. 2021). The reference is the same model without them."""
+
+    rank: int = 0
+    """Rank of the adapters; 0 = none, all weights are trained."""
+    alpha: int = 32
+    """The adapters' output is scaled by alpha / rank."""
+    dropout: float = 0.0
+    target_modules: list[str] | None = None
+    """Names of the linear layers that get one; null = all of them but the head."""
+
+    def __post_init__(self) -> None:
+        if self.rank < 0:
+            raise ConfigError(f"model.lora.rank={self.rank} must be at least 0")
+        if not self.alpha > 0:
+            raise ConfigError(f"model.lora.alpha={self.alpha} must be above 0")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"model.lora.dropout={self.dropout} must be in [0, 1)")
+
+
+@dataclass
+class HFModelConfig:
+    """Any causal language model of transformers."""
+
+    name: str = "???"
+    """Local folder, or name on the Hugging Face hub."""
+    revision: str | None = None
+    """Branch, tag or commit on the hub; null = its main branch."""
+    dtype: ModelDType = ModelDType.auto
+    """auto = as the weights were saved; on a CPU float32."""
+    attention: str | None = None
+    """Such as sdpa, eager or flash_attention_2; null = the model's own choice."""
+    device: ModelDevice = ModelDevice.auto
+    """auto = a GPU where there is one."""
+    lora: LoraSettings = field(default_factory=LoraSettings)

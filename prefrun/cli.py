@@ -1,0 +1,54 @@
+"""The front door: prefrun's own words and every --help; Hydra gets the rest."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from prefrun.errors import PrefrunError
+
+COMMANDS = {
+    "plugins": ("prefrun.commands.plugins:plugins", "list what is installed, broken ones too"),
+    "explain": ("prefrun.commands.explain:explain", "NAME: formula, defaults, source, pitfalls"),
+    "report": ("prefrun.commands.report:report", "DIR...: table and plots of finished runs"),
+    "diff": ("prefrun.commands.diff:diff", "RUN_A RUN_B: what differs, results included"),
+    "resume": ("prefrun.commands.resume:resume", "RUN_DIR: go on with a run that was cut"),
+}
+INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and return its exit code: 0, 1 failed, 2 bad input, 130 Ctrl-C."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _dispatch(arguments)
+    except PrefrunError as error:
+        print(f"prefrun: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # the reader of a pipe went away, as in `prefrun plugins | head`
+        sys.stderr.close()
+        return 1
+
+
+def _dispatch(arguments: list[str]) -> int:
+    if arguments and arguments[0] in COMMANDS and not {"-h", "--help"} & set(arguments):
+        return _command(arguments[0])(arguments[1:])
+    if not arguments or {"-h", "--help"} & set(arguments):
+        from prefrun.commands.help import print_help
+
+        return print_help(arguments, {word: line for word, (_, line) in COMMANDS.items()})
+    from prefrun.launch import launch
+
+    return launch(arguments)
+
+
+def _command(word: str):  # type: ignore[no-untyped-def]
+    module, _, function = COMMANDS[word][0].partition(":")
+    return getattr(import_module(module), function)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

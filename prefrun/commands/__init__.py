@@ -1,0 +1,1 @@
+"""prefrun's own words, one module each."""

@@ -1,0 +1,94 @@
+"""`prefrun diff RUN_A RUN_B`: what differs between two runs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prefrun.errors import ConfigError
+
+if TYPE_CHECKING:
+    from prefrun.rundir.directory import RunDirectory
+
+Facts = Mapping[str, Mapping[str, Any]]
+"""What is compared: value by flattened key, by section."""
+ABSENT = "(absent)"
+
+
+def diff(arguments: list[str]) -> int:
+    """Print what differs in configuration, data, model, code, versions, hardware and results.
+
+    Returns 0, whether or not anything differs. Raises ConfigError for a folder that holds no run.
+    """
+    if len(arguments) != 2 or any(word.startswith("-") for word in arguments):
+        raise ConfigError("usage: prefrun diff RUN_A RUN_B")
+    from prefrun.rundir.directory import RunDirectory
+
+    one, two = (RunDirectory(Path(word)).open() for word in arguments)
+    print(f"A: {one.path}\nB: {two.path}")
+    print("\n".join(difference_lines(read_facts(one), read_facts(two))))
+    return 0
+
+
+def read_facts(directory: RunDirectory) -> Facts:
+    """Return what is compared of one run; a run without results has only its status there.
+
+    Raises PrefrunError, naming the file, where one is missing or damaged.
+    """
+    from prefrun.rundir.configuration import flatten, read_config
+    from prefrun.rundir.files import read_json
+    from prefrun.rundir.status import read_status
+    from prefrun.rundir.summary import read_summary
+
+    manifest = read_json(directory.manifest)
+    data = {key: value for key, value in manifest["data"].items() if key != "problems"}
+    results: dict[str, Any] = {"status": read_status(directory).unfinished() or "finished"}
+    if directory.summary.exists():
+        summary = read_summary(directory)
+        data |= summary["records"]
+        results |= {name: values.get("after") for name, values in summary["metrics"].items()}
+    chosen = flatten(manifest.get("components", {}))
+    return {
+        "configuration": {**chosen, **flatten(read_config(directory.config)), **chosen},
+        "data": data,
+        **{name: flatten(manifest[name]) for name in ("model", "code", "versions", "hardware")},
+        "results": results,
+    }
+
+
+def difference_lines(one: Facts, two: Facts) -> list[str]:
+    """Return the lines that say what differs between the facts of run A and of run B."""
+    differing = {
+        section: [
+            key
+            for key in dict.fromkeys([*one[section], *two[section]])
+            if one[section].get(key, ABSENT) != two[section].get(key, ABSENT)
+        ]
+        for section in one
+    }
+    if not any(differing.values()):
+        return [f"no difference in {', '.join(one)}"]
+    lines = []
+    for section, keys in differing.items():
+        lines.append(f"{section}:" if keys else f"{section}: no difference")
+        width = max(map(len, keys), default=0)
+        for key in keys:
+            before, after = one[section].get(key, ABSENT), two[section].get(key, ABSENT)
+            change = _change(before, after) if section == "results" else ""
+            lines.append(f"  {key:<{width}}  {_text(before)} -> {_text(after)}{change}")
+    return lines
+
+
+def _change(before: object, after: object) -> str:
+    from prefrun.rundir.display import format_change
+
+    if isinstance(before, int | float) and isinstance(after, int | float):
+        return f"  ({format_change(before, after)})"
+    return ""
+
+
+def _text(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return "null" if value is None else str(value)

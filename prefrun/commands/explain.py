@@ -1,0 +1,43 @@
+"""`prefrun explain NAME`: what a component computes, its keys and its source."""
+
+from __future__ import annotations
+
+import inspect
+
+from prefrun.commands.fields import keys_of
+from prefrun.component import Component
+from prefrun.errors import ConfigError, closest
+from prefrun.plugins import registered
+
+
+def explain(arguments: list[str]) -> int:
+    """Print the card, keys and origin of every component called NAME. Returns 0.
+
+    Raises ConfigError, with the closest name, where no component has that name.
+    """
+    if len(arguments) != 1:
+        raise ConfigError("usage: prefrun explain NAME, such as `prefrun explain lipo`")
+    name = arguments[0].rpartition("=")[2]
+    found = [entry for (_, other), entry in registered().items() if other == name]
+    if not found:
+        names = sorted({other for _, other in registered()})
+        raise ConfigError(
+            f"no component is called '{name}'.{closest(name, names)} Known: {', '.join(names)}"
+        )
+    for entry in found:
+        plugin = entry.plugin
+        print(f"{entry.component.group}={name}: {entry.component.summary}")
+        print(f"from {plugin.distribution} {plugin.version} ({entry.component.factory})\n")
+        print(_card(entry.component))
+        print("\nkeys (value = default):")
+        for key in keys_of(entry.component.config):
+            print(f"  {entry.component.group}.{key.name}={key.default}  ({key.type})")
+            if key.text:
+                print(f"      {key.text}")
+    return 0
+
+
+def _card(component: Component) -> str:
+    factory = component.load()
+    card = getattr(factory, "card", "") or inspect.getdoc(factory) or "(no description)"
+    return inspect.cleandoc(str(card))

@@ -1,0 +1,60 @@
+"""Reads the keys of a config dataclass: name, type, default and the docstring below each field."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import textwrap
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key of a component's configuration."""
+
+    name: str
+    type: str
+    default: str
+    text: str
+    """The docstring line below the field, or an empty string."""
+
+
+def keys_of(config: type) -> list[Key]:
+    """List the keys of dataclass CONFIG in order."""
+    texts = _docstrings(config)
+    return [
+        Key(field.name, _type_name(field), _default(field), texts.get(field.name, ""))
+        for field in dataclasses.fields(config)
+    ]
+
+
+def _docstrings(config: type) -> dict[str, str]:
+    texts: dict[str, str] = {}
+    for owner in reversed(config.__mro__):
+        if not dataclasses.is_dataclass(owner):
+            continue
+        tree = ast.parse(textwrap.dedent(inspect.getsource(owner)))
+        body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
+        for before, after in zip(body, body[1:], strict=False):
+            if (
+                isinstance(before, ast.AnnAssign)
+                and isinstance(before.target, ast.Name)
+                and isinstance(after, ast.Expr)
+                and isinstance(after.value, ast.Constant)
+            ):
+                texts[before.target.id] = " ".join(str(after.value.value).split())
+    return texts
+
+
+def _type_name(field: dataclasses.Field[object]) -> str:
+    return field.type if isinstance(field.type, str) else getattr(field.type, "__name__", "")
+
+
+def _default(field: dataclasses.Field[object]) -> str:
+    if field.default is not dataclasses.MISSING:
+        value = getattr(field.default, "name", field.default)
+        return "required" if value == "???" else "null" if value is None else str(value)
+    if field.default_factory is not dataclasses.MISSING:
+        return str(field.default_factory())
+    return "required"

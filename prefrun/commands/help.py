@@ -1,0 +1,70 @@
+"""`prefrun --help`: usage, commands and choices, without importing Hydra or torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from prefrun.commands.fields import keys_of
+from prefrun.component import GROUPS, Component
+from prefrun.errors import ConfigError, closest
+from prefrun.plugins import components, plugin_manager
+
+USAGE = """\
+usage: prefrun algo=NAME data=NAME [key=value ...]      train, evaluate and report one run
+       prefrun -m algo=A,B seed=1,2,3 data=NAME         a sweep that ends in a comparison
+       prefrun COMMAND ...
+
+prefrun runs preference-learning experiments. Every key below can be set as key=value.
+"""
+KEYS = """\
+keys scripts rely on:
+  output_dir=DIR  seed=N  trainer.max_steps=N  trainer.learning_rate=X  trainer.batch_size=N
+  data.path=FILE|DIR  data.max_records=N  data.on_bad_record=error|skip  model.name=NAME|DIR
+  algo.beta=X  algo.loss=NAME  tracker.mode=offline|online|disabled
+more: `prefrun GROUP=NAME --help` lists that choice's keys; `prefrun algo=... --cfg job` prints the
+whole configuration; `prefrun --info defaults` explains it; `eval "$(prefrun -sc install=bash)"`
+completes names in the shell."""
+
+
+def print_help(arguments: Sequence[str], commands: Mapping[str, str]) -> int:
+    """Print the general help, or the keys of each `group=name` among ARGUMENTS. Returns 0."""
+    chosen = [_find(word) for word in arguments if _is_choice(word)]
+    if chosen:
+        for component in chosen:
+            print("\n".join(_component_lines(component)))
+        return 0
+    print(USAGE)
+    print("commands:")
+    for word, line in commands.items():
+        print(f"  {word:<10} {line}")
+    for group in GROUPS:
+        print(f"\n{group}=")
+        for (owner, name), component in components().items():
+            if owner == group:
+                print(f"  {name:<18} {component.summary}")
+    broken = [plugin for plugin in plugin_manager()[1] if plugin.error]
+    for plugin in broken:
+        print(f"\nbroken plugin {plugin.name} ({plugin.distribution}): {plugin.error}")
+    print(f"\n{KEYS}")
+    return 0
+
+
+def _is_choice(word: str) -> bool:
+    return word.partition("=")[0] in GROUPS and "=" in word
+
+
+def _find(word: str) -> Component:
+    group, _, name = word.partition("=")
+    names = [other for owner, other in components() if owner == group]
+    if (group, name) not in components():
+        raise ConfigError(
+            f"there is no {group}={name}.{closest(name, names)} Choices: {', '.join(names)}"
+        )
+    return components()[group, name]
+
+
+def _component_lines(component: Component) -> list[str]:
+    lines = [f"{component.group}={component.name}: {component.summary}"]
+    for key in keys_of(component.config):
+        lines.append(f"  {component.group}.{key.name}={key.default}   ({key.type}) {key.text}")
+    return lines

@@ -1,0 +1,36 @@
+"""`prefrun resume RUN_DIR`: go on with a run that was cut."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from prefrun.errors import ConfigError
+
+
+def resume(arguments: list[str]) -> int:
+    """Continue the run in RUN_DIR from its last whole checkpoint. Returns 0 when it finished.
+
+    Raises ConfigError where the folder holds no run, or one that has finished.
+    """
+    if len(arguments) != 1 or arguments[0].startswith("-"):
+        raise ConfigError("usage: prefrun resume RUN_DIR")
+    from omegaconf import OmegaConf
+
+    from prefrun.plan import retyped
+    from prefrun.run import Origin
+    from prefrun.run import resume as resume_run
+    from prefrun.rundir.directory import RunDirectory
+    from prefrun.rundir.files import read_json
+
+    directory = RunDirectory(Path(arguments[0])).open()
+    if directory.summary.exists():
+        raise ConfigError(
+            f"{directory.path} has finished; `prefrun report {directory.path}` shows its result"
+        )
+    manifest = read_json(directory.manifest)
+    plain = OmegaConf.to_container(OmegaConf.load(directory.config))
+    assert isinstance(plain, dict)
+    config = retyped({str(k): v for k, v in plain.items()}, manifest["components"])
+    resume_run(directory, config, Origin(tuple(sys.argv), group=manifest["group"]))
+    return 0

@@ -1,0 +1,1 @@
+"""Comparison of runs: a row per configuration, statistics over seeds, paired tests, writers."""

@@ -1,0 +1,64 @@
+"""Runs evaluators one after the other and collects what they measure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from prefrun.errors import PluginError
+from prefrun.evaluation.evaluator import Estimate, EvaluationContext, Evaluator, NotApplicable
+
+
+def evaluate_all(
+    evaluators: Mapping[str, Evaluator],
+    context: EvaluationContext,
+    show: Callable[[int, int], None] = lambda done, total: None,
+) -> dict[str, Any]:
+    """Return the content of an evaluation file; EVALUATORS by name, SHOW is told of progress.
+
+    `metrics`: by name `value`, `low`, `high` (ends of the 95 % interval or None), `per_record` (one
+    number or None per held-out prompt, or None) and `count` (prompts with a number, or None).
+    `not_measured`: the reason by evaluator or metric name. `directions`: 'max', 'min' or 'none' by
+    metric name. Raises PluginError where two evaluators report the same metric.
+    """
+    metrics: dict[str, dict[str, Any]] = {}
+    not_measured: dict[str, str] = {}
+    directions: dict[str, str] = {}
+    owners: dict[str, str] = {}
+    for number, (name, evaluator) in enumerate(evaluators.items()):
+        show(number, len(evaluators))
+        directions |= evaluator.directions
+        try:
+            estimates = evaluator.evaluate(context)
+        except NotApplicable as reason:
+            not_measured[name] = str(reason)
+            continue
+        for metric, estimate in estimates.items():
+            if metric in owners:
+                raise PluginError(f"evaluators {owners[metric]} and {name} both report '{metric}'")
+            owners[metric] = name
+            directions.setdefault(metric, "none")
+            if math.isfinite(estimate.value):
+                metrics[metric] = _entry(estimate)
+            else:
+                not_measured[metric] = f"the value is {estimate.value}"
+    show(len(evaluators), len(evaluators))
+    return {"metrics": metrics, "not_measured": not_measured, "directions": directions}
+
+
+def _entry(estimate: Estimate) -> dict[str, Any]:
+    per_record = count = None
+    if estimate.per_record is not None:
+        per_record = [
+            value if value is not None and math.isfinite(value) else None
+            for value in estimate.per_record
+        ]
+        count = sum(value is not None for value in per_record)
+    return {
+        "value": estimate.value,
+        "low": estimate.low,
+        "high": estimate.high,
+        "per_record": per_record,
+        "count": count,
+    }

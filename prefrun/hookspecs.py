@@ -1,0 +1,106 @@
+"""Every hook of prefrun, in the order of a run's life. This page is the whole plugin API.
+
+A plugin is a distribution with an entry point in the group `prefrun` that names a module with hook
+implementations (`from prefrun import hookimpl`). pluggy passes arguments by keyword; an
+implementation may take fewer than the specification names.
+
+What a plugin can be, and how it fits:
+
+- An algorithm that is a loss: subclass `prefrun.algorithm.LossAlgorithm`; `loss(batch)` gets small
+  tensors per branch and token and returns terms; the host loads, caches, trains, evaluates.
+- An algorithm that owns its run (reward models, online RL, diffusion, recommenders): subclass
+  `RunAlgorithm`; `run(services)` borrows the host's data, models, reference cache, logging and
+  checkpoints, and returns the policy to evaluate, or None.
+- An algorithm that trains nothing (decoding time): subclass `DecodingAlgorithm`;
+  `wrap(services)` returns a policy that answers differently.
+- A data source: a class with `load(seed) -> prefrun.records.split.DataSplit`.
+- A model: a class with `load() -> prefrun.policy.policy.LoadedModel`.
+- A reward: a class with `of(data) -> prefrun.reward.Reward`; a Reward has a name and
+  `score(trees, responses) -> list[float]`.
+- An evaluator: a class of `prefrun.evaluation.evaluator.Evaluator`. It asks its context for what it
+  needs: a policy (`context.policy`), two policies (`context.policy` and `context.baseline`), a
+  reward (`context.reward`), or only records (`context.trees`).
+- A tracker: a class of `prefrun.tracker.Tracker`, told of the run's life.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pluggy import HookspecMarker
+
+if TYPE_CHECKING:
+    from prefrun.component import Component
+    from prefrun.rundir.run import Run
+
+hookspec = HookspecMarker("prefrun")
+
+
+@hookspec
+def prefrun_components() -> list[Component]:
+    """Name the choices this plugin adds to the config groups algo, data, model, reward, ...
+
+    When: once per process, by `prefrun.plugins.components()`, before Hydra is imported; so no heavy
+    import here. Return: a list of `Component`; their factories are imported on first use.
+    """
+    raise AssertionError("a specification is not called")
+
+
+@hookspec
+def prefrun_config_dir() -> Path:
+    """Name the folder whose `algo/NAME.yaml`, `data/NAME.yaml`, ... Hydra shall find.
+
+    When: by `prefrun.compose`, as Hydra builds its search path.
+    Return: usually `prefrun.conf_dir("my_package")`.
+    """
+    raise AssertionError("a specification is not called")
+
+
+@hookspec
+def prefrun_run_configured(run: Run) -> None:
+    """A run's configuration is valid and its data are read; no model is loaded yet.
+
+    When: by `prefrun.run`, once per run and once more per resume. Return: nothing.
+    """
+
+
+@hookspec
+def prefrun_run_started(run: Run) -> None:
+    """The run directory holds config and manifest, and work begins.
+
+    When: by `prefrun.run`, before the model is loaded. Return: nothing.
+    """
+
+
+@hookspec
+def prefrun_step_logged(run: Run, step: int, metrics: Mapping[str, float]) -> None:
+    """A line was added to `metrics.jsonl`.
+
+    When: by the training loop at each logging step, main process only. Return: nothing.
+    """
+
+
+@hookspec
+def prefrun_checkpoint_written(run: Run, step: int, path: Path) -> None:
+    """A checkpoint is complete on disk.
+
+    When: by the training loop, after the folder got its final name. Return: nothing.
+    """
+
+
+@hookspec
+def prefrun_run_finished(run: Run, summary: Mapping[str, Any]) -> None:
+    """The run ended well and `summary.json` is written.
+
+    When: by `prefrun.run`, last. Return: nothing.
+    """
+
+
+@hookspec
+def prefrun_run_failed(run: Run, error: BaseException) -> None:
+    """The run ended with an error, Ctrl-C included; `status.json` already says so.
+
+    When: by `prefrun.run`, before the error goes on to the user. Return: nothing.
+    """

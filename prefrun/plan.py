@@ -1,0 +1,136 @@
+"""From a composed configuration to checked settings and ready components. No torch here."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from prefrun.algorithm import Algorithm
+from prefrun.component import Component
+from prefrun.errors import ConfigError
+from prefrun.plugins import component_of, components
+from prefrun.schema import CacheConfig, EvaluationConfig, RunConfig, TrainerConfig
+
+SINGLE_GROUPS = ("algo", "data", "model", "reward", "tracker")
+SECTIONS = ("trainer", "evaluation", "cache")
+COSMETIC_KEYS = ("output_dir", "tracker", "cache")
+"""Keys that change no result, so they are no part of a run's identity."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything a run needs, checked, before data or models are touched."""
+
+    seed: int
+    trainer: TrainerConfig
+    evaluation: EvaluationConfig
+    cache: CacheConfig
+    chosen: Mapping[str, Component]
+    """The component of each single-choice group."""
+    settings: Mapping[str, Any]
+    """The validated config dataclass of each single-choice group."""
+    evaluators: Mapping[str, tuple[Component, Any]]
+    """Component and settings by evaluator name."""
+    plain: Mapping[str, Any]
+    """The resolved configuration as plain containers."""
+
+    def build(self, group: str) -> Any:
+        """Import the component of GROUP and call it with its settings."""
+        return self.chosen[group].load()(self.settings[group])
+
+    def algorithm(self) -> Algorithm:
+        """Build the algorithm. Raises ConfigError where the class is no Algorithm."""
+        algorithm = self.build("algo")
+        if not isinstance(algorithm, Algorithm):
+            raise ConfigError(f"{self.chosen['algo'].factory} is not a prefrun.algorithm.Algorithm")
+        return algorithm
+
+    def run_id(self, data_fingerprint: str) -> str:
+        """12 hex digits of the result-changing configuration and the data."""
+        config = {key: value for key, value in self.plain.items() if key not in COSMETIC_KEYS}
+        text = json.dumps([config, data_fingerprint], sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    def component_names(self) -> dict[str, Any]:
+        """What a resumed run needs to give the plain configuration its types back."""
+        names: dict[str, Any] = {group: item.name for group, item in self.chosen.items()}
+        names["evaluator"] = {name: item.name for name, (item, _) in self.evaluators.items()}
+        return names
+
+
+def make_plan(config: DictConfig) -> Plan:
+    """Check every key and build the settings. Raises ConfigError naming the key and the remedy."""
+    sections = {name: _to_object(config[name], name) for name in SECTIONS}
+    chosen, settings = {}, {}
+    for group in SINGLE_GROUPS:
+        settings[group] = _settings(config, group)
+        chosen[group] = component_of(settings[group])
+    evaluators = {}
+    for name in config.evaluator or {}:
+        value = _to_object(config.evaluator[name], f"evaluator.{name}")
+        evaluators[str(name)] = (component_of(value), value)
+    plain = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
+    assert isinstance(plain, dict)
+    plain.pop("output_dir", None)
+    return Plan(
+        seed=config.seed,
+        **sections,
+        chosen=chosen,
+        settings=settings,
+        evaluators=evaluators,
+        plain={str(key): value for key, value in plain.items()},
+    )
+
+
+def retyped(plain: Mapping[str, Any], names: Mapping[str, Any]) -> DictConfig:
+    """Give a stored configuration its schemas back. NAMES is `Plan.component_names()`."""
+    config = OmegaConf.merge(OmegaConf.structured(RunConfig), _without(plain, SINGLE_GROUPS))
+    for group in SINGLE_GROUPS:
+        schema = _schema(group, names[group])
+        config[group] = OmegaConf.merge(OmegaConf.structured(schema), plain[group] or {})
+    for name, component in names["evaluator"].items():
+        schema = OmegaConf.structured(_schema("evaluator", component))
+        config.evaluator[name] = OmegaConf.merge(schema, plain["evaluator"][name] or {})
+    assert isinstance(config, DictConfig)
+    return config
+
+
+def _without(plain: Mapping[str, Any], groups: tuple[str, ...]) -> dict[str, Any]:
+    return {key: value for key, value in plain.items() if key not in (*groups, "evaluator")}
+
+
+def _schema(group: str, name: str) -> type:
+    if (group, name) not in components():
+        raise ConfigError(f"the run used {group}={name}, which is not installed here")
+    return components()[group, name].config
+
+
+def _settings(config: DictConfig, group: str) -> Any:
+    node = config.get(group)
+    if node is None or OmegaConf.get_type(node) is dict:
+        names = [name for owner, name in components() if owner == group]
+        raise ConfigError(
+            f"choose {group}=NAME. Installed: {', '.join(names) or 'none'}\n"
+            "  remedy: for example `prefrun algo=lipo data=ultrafeedback`"
+        )
+    return _to_object(node, group)
+
+
+def _to_object(node: DictConfig, where: str) -> Any:
+    try:
+        value = OmegaConf.to_object(node)
+    except OmegaConfBaseException as error:
+        first = str(error).splitlines()[0]
+        raise ConfigError(f"{where}: {first}") from error
+    known = {field.name for field in dataclasses.fields(value)}  # type: ignore[arg-type]
+    unknown = sorted(str(key) for key in node if str(key) not in known)
+    if unknown:  # Hydra's '+key=value' gets past the schema, and would be ignored in silence
+        raise ConfigError(f"{where} has no key {', '.join(unknown)}. Keys: {', '.join(known)}")
+    return value

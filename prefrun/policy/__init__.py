@@ -1,0 +1,1 @@
+"""From trees to log-probabilities and answers. Imports torch."""

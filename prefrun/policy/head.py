@@ -1,0 +1,149 @@
+"""Lets a computation run where a causal language model applies its head.
+
+A wrapped model (PEFT, DDP, FSDP, autocast) is called as a whole, so all wrappers work. What its
+head would project, all positions of all rows, is handed to the caller instead, with a function
+that projects any rows of it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+
+log = logging.getLogger(__name__)
+
+Result = TypeVar("Result")
+ToLogits = Callable[[Tensor], Tensor]
+"""[N, H] rows of the head's input -> [N, V] logits in at least float32."""
+
+
+@dataclass(slots=True)
+class Head:
+    """A head that is one module on the last hidden state, then a scale and a soft cap."""
+
+    module: nn.Module
+    scale: float
+    softcap: float | None
+    exact: bool | None = None
+    """Whether it gives the model's own logits; None until the first forward pass has shown it."""
+
+    @classmethod
+    def of(cls, model: Any) -> Head | None:
+        """Read the head of a transformers causal language model; None where there is no module."""
+        module = model.get_output_embeddings()
+        if module is None:
+            return None
+        config = model.config.get_text_config()
+        scale = getattr(model, "logit_scale", None) or 1 / getattr(config, "logits_scaling", 1.0)
+        return cls(module, float(scale), getattr(config, "final_logit_softcapping", None))
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """[N, H] -> [N, V] in at least float32."""
+        scaled: Tensor = at_least_float32(self.module(hidden)) * self.scale
+        if self.softcap is None:
+            return scaled
+        return torch.tanh(scaled / self.softcap) * self.softcap
+
+    def probe(self, hidden: Tensor) -> Tensor:
+        """Return [1, 2, H] made-up hidden states whose logits are large enough to show a cap."""
+        width = hidden.shape[-1]
+        steps = torch.arange(2 * width, device=hidden.device, dtype=torch.float32)
+        rows = torch.sin(steps * 12.9898).view(1, 2, width).to(hidden.dtype)
+        return rows * (50 / self.module(rows).abs().max().clamp(min=1e-6))
+
+
+_HEADS: WeakKeyDictionary[Any, Head | None] = WeakKeyDictionary()
+
+
+def at_head(
+    model: Any,
+    inputs: Mapping[str, Tensor],
+    use: Callable[[Tensor, ToLogits], Result],
+) -> Result:
+    """Run MODEL on INPUTS and return what USE makes of (head input [R, L, H], to_logits).
+
+    Where the model's head is not a plain one, USE gets the full logits [R, L, V] and an identity.
+    """
+    causal_lm = unwrap(model)
+    head = _head_of(causal_lm)
+    if head is not None and head.exact is not False:
+        results, logits, expected = _intercept(model, inputs, head, use)
+        if head.exact is None:
+            head.exact = bool(results) and _same(logits, expected)
+        if head.exact:
+            return results[0]
+        log.warning(
+            "%s applies more than a linear head: full logits are computed", type(causal_lm).__name__
+        )
+    full = model(**inputs, use_cache=False).logits
+    return use(full, at_least_float32)
+
+
+def _intercept(
+    model: Any,
+    inputs: Mapping[str, Tensor],
+    head: Head,
+    use: Callable[[Tensor, ToLogits], Result],
+) -> tuple[list[Result], Tensor, Tensor | None]:
+    results: list[Result] = []
+    expected: Tensor | None = None
+
+    def intercept(module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor] | None:
+        nonlocal expected
+        handle.remove()  # the head is called again below, by `use`
+        if len(args) != 1:
+            return None
+        hidden = args[0]
+        probe = hidden.detach().reshape(1, -1, hidden.shape[-1])[:, :1]
+        with torch.no_grad():
+            if head.exact is None:
+                probe = head.probe(hidden)
+                expected = head.logits(probe)
+        results.append(use(hidden, head.logits))
+        return (probe,)
+
+    handle = head.module.register_forward_pre_hook(intercept)
+    try:
+        logits = model(**inputs, use_cache=False).logits
+    finally:
+        handle.remove()
+    return results, logits, expected
+
+
+def _same(logits: Tensor, expected: Tensor | None) -> bool:
+    if expected is None or logits.shape != expected.shape:
+        return False
+    tolerance = 1e-4 if logits.dtype in (torch.float32, torch.float64) else 2e-2
+    gap = (logits.detach().to(expected.dtype) - expected).abs().max()
+    return bool(gap <= tolerance * expected.abs().max())
+
+
+def _head_of(causal_lm: Any) -> Head | None:
+    known = _HEADS.get(causal_lm)
+    if known is None or known.module is not causal_lm.get_output_embeddings():
+        _HEADS[causal_lm] = known = Head.of(causal_lm)
+    return known
+
+
+def unwrap(model: Any) -> Any:
+    """Return the transformers model inside PEFT, DDP, FSDP, DeepSpeed and torch.compile."""
+    while True:
+        if hasattr(model, "get_base_model"):
+            model = model.get_base_model()
+        elif hasattr(model, "_orig_mod"):
+            model = model._orig_mod
+        elif hasattr(model, "get_output_embeddings"):
+            return model
+        else:
+            model = model.module
+
+
+def at_least_float32(values: Tensor) -> Tensor:
+    """Widen half precision; leave float32 and float64."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))

@@ -1,0 +1,176 @@
+"""A loaded model as a `Policy`: answers, log-probs and the divergence from another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from prefrun.errors import ConfigError
+from prefrun.policy.adapter import adapter_disabled, has_adapter
+from prefrun.policy.collate import collate_tokens
+from prefrun.policy.head import ToLogits, at_head
+from prefrun.policy.logprobs import MODEL_INPUTS, chunk_rows, select, vocabulary_of
+from prefrun.policy.policy import BranchLogps, LoadedModel, Policy
+from prefrun.policy.sampling import sample
+from prefrun.policy.scoring import inference, longest_first, scored_batches, to_device
+from prefrun.policy.tokenise import TokenisedTree, Tokeniser
+from prefrun.records.tree import Branch, PreferenceTree, Step
+
+
+class ModelPolicy:
+    """Implements `Policy` with a causal language model.
+
+    BATCH_SIZE counts prompts. Batches are formed by length, longest first, and ties by content:
+    results follow the set of trees and not their order.
+    """
+
+    def __init__(self, loaded: LoadedModel, tokeniser: Tokeniser, batch_size: int) -> None:
+        self.loaded, self.tokeniser, self.batch_size = loaded, tokeniser, batch_size
+        self._beneath = False
+
+    @property
+    def has_adapter(self) -> bool:
+        """Whether the model carries a PEFT adapter."""
+        return has_adapter(self.loaded.model)
+
+    def reference_view(self) -> ModelPolicy:
+        """Return the start model: this very model, its adapter switched off at each call.
+
+        Raises ValueError without adapter: the weights themselves are trained then, and the
+        reference must be a second model.
+        """
+        if not self.has_adapter:
+            raise ValueError(f"'{self.loaded.name}' has no adapter to switch off")
+        view = ModelPolicy(self.loaded, self.tokeniser, self.batch_size)
+        view._beneath = True
+        return view
+
+    def generate(
+        self, trees: Sequence[PreferenceTree], max_new_tokens: int, temperature: float, seed: int
+    ) -> list[str]:
+        """See `Policy.generate`. The random numbers of a prompt follow SEED and the tree's id."""
+        prompts = self.tokeniser.prompt_ids(trees, reserve=max_new_tokens)
+        order = sorted(
+            range(len(trees)),
+            key=lambda i: (len(prompts[i]), prompts[i], trees[i].id),
+            reverse=True,
+        )
+        answers = [""] * len(trees)
+        for start in range(0, len(order), self.batch_size):
+            batch = order[start : start + self.batch_size]
+            with self._in_use():
+                ids = sample(
+                    self.loaded.model,
+                    [prompts[i] for i in batch],
+                    [trees[i].id for i in batch],
+                    max_new_tokens,
+                    temperature,
+                    seed,
+                    self.tokeniser.stop_ids,
+                    self.loaded.tokenizer.pad_token_id,
+                )
+            texts = self.loaded.tokenizer.batch_decode(ids, skip_special_tokens=True)
+            for index, text in zip(batch, texts, strict=True):
+                answers[index] = text
+        return answers
+
+    def logps(self, trees: Sequence[PreferenceTree]) -> list[BranchLogps]:
+        """See `Policy.logps`."""
+        tokenised = self.tokeniser.tokenise_all(trees)
+        result = [BranchLogps(())] * len(trees)
+        pad = self.loaded.tokenizer.pad_token_id
+        with self._in_use():
+            for indices, batch in scored_batches(
+                self.loaded.model, tokenised, pad, self.batch_size
+            ):
+                for index, logps in zip(indices, batch, strict=True):
+                    result[index] = logps
+        return result
+
+    def count_tokens(self, responses: Sequence[str]) -> list[int]:
+        """See `Policy.count_tokens`."""
+        return self.tokeniser.count(responses)
+
+    def kl(
+        self, trees: Sequence[PreferenceTree], responses: Sequence[str], other: Policy
+    ) -> list[float]:
+        """See `Policy.kl`. Positions after the end of turn are not the policy's own: left out.
+
+        Raises ConfigError where OTHER does not show its next-token distributions or has another
+        vocabulary.
+        """
+        if not isinstance(other, ModelPolicy):
+            raise ConfigError(
+                f"KL needs the next-token distributions of both policies, and "
+                f"{type(other).__name__} does not show its own\n  remedy: leave out evaluator kl"
+            )
+        answered = [
+            replace(tree, branches=(Branch((Step(response),)),))
+            for tree, response in zip(trees, responses, strict=True)
+        ]
+        tokenised = [self._until_stop(tree) for tree in self.tokeniser.tokenise_all(answered)]
+        order = longest_first(tokenised)
+        sums = [0.0] * len(trees)
+        for start in range(0, len(order), self.batch_size):
+            batch = order[start : start + self.batch_size]
+            for index, value in zip(
+                batch, self._kl_of([tokenised[i] for i in batch], other), strict=True
+            ):
+                sums[index] = value
+        return sums
+
+    def _until_stop(self, tree: TokenisedTree) -> TokenisedTree:
+        (ids,) = tree.branches
+        stops = self.tokeniser.stop_ids
+        end = next((i + 1 for i, token in enumerate(ids) if token in stops), len(ids))
+        return replace(tree, branches=(ids[:end],), step_ends=((end,),))
+
+    def _kl_of(self, trees: list[TokenisedTree], other: ModelPolicy) -> list[float]:
+        batch = collate_tokens(trees, self.loaded.tokenizer.pad_token_id)
+        rows, to_logits = self._positions(batch)
+        other_rows, other_to_logits = other._positions(batch)
+        size, other_size = (
+            vocabulary_of(to_logits, rows),
+            vocabulary_of(other_to_logits, other_rows),
+        )
+        if size != other_size:
+            raise ConfigError(
+                f"'{self.loaded.name}' and '{other.loaded.name}' have vocabularies of {size} and "
+                f"{other_size} tokens: no KL between them"
+            )
+        values = []
+        for start in range(0, len(rows), chunk_rows(size)):
+            part = slice(start, start + chunk_rows(size))
+            with self._in_use():
+                mine = to_logits(rows[part]).log_softmax(-1).cpu()
+            with other._in_use():
+                theirs = other_to_logits(other_rows[part]).log_softmax(-1).cpu()
+            values.append(_kl(mine, theirs))
+        flat = torch.cat([*values, torch.zeros(0, dtype=torch.float64)])
+        parts = torch.split(flat, [len(tree.branches[0]) for tree in trees])
+        return [float(part.sum()) for part in parts]
+
+    def _positions(self, batch: dict[str, object]) -> tuple[Tensor, ToLogits]:
+        """Return [N, H], what the head reads at each scored position, and the head."""
+        model = self.loaded.model
+        placed = to_device(batch, model.device)
+        inputs = {name: placed[name] for name in MODEL_INPUTS}
+        with self._in_use():
+            return at_head(model, inputs, lambda f, to_logits: (select(f, placed), to_logits))
+
+    @contextmanager
+    def _in_use(self) -> Iterator[None]:
+        beneath = adapter_disabled(self.loaded.model) if self._beneath else nullcontext()
+        with inference(self.loaded.model), beneath:
+            yield
+
+
+def _kl(mine: Tensor, theirs: Tensor) -> Tensor:
+    """[N, V] log-probs of two policies -> [N] float64 KL of the first from the second."""
+    mass = mine.double().exp()
+    gaps = torch.where(mass > 0, mine.double() - theirs.double(), 0.0)
+    return (mass * gaps).sum(-1)

@@ -1,0 +1,76 @@
+"""What evaluators and algorithms may ask of a policy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from prefrun.records.tree import PreferenceTree
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A causal language model and its tokenizer, ready for training."""
+
+    model: Any
+    """transformers.PreTrainedModel, or a peft.PeftModel around one."""
+    tokenizer: Any
+    """transformers.PreTrainedTokenizerBase with a pad token."""
+    name: str
+    """Readable, such as 'tiny'; part of the run's name."""
+    fingerprint: str
+    """Hex digest of the base weights and of everything else that changes a log-prob."""
+    weights_version: int | None = None
+    """`weights_version(model)` when `fingerprint` was taken; None = the weights are not watched."""
+
+
+@dataclass(frozen=True, slots=True)
+class BranchLogps:
+    """Log-probs of one tree's branches."""
+
+    token_logps: tuple[Tensor, ...]
+    """Per branch, [T_k] float32 (float64 of a float64 model) on the CPU: the answer's tokens,
+    end-of-turn included."""
+
+    @property
+    def sums(self) -> list[float]:
+        """Per branch, log pi(y|x)."""
+        return [float(logps.double().sum()) for logps in self.token_logps]
+
+    @property
+    def lengths(self) -> list[int]:
+        """Per branch, number of tokens."""
+        return [len(logps) for logps in self.token_logps]
+
+
+class Policy(Protocol):
+    """Answers prompts and scores given answers."""
+
+    def generate(
+        self, trees: Sequence[PreferenceTree], max_new_tokens: int, temperature: float, seed: int
+    ) -> list[str]:
+        """Return one answer per tree's prompt. The same SEED gives the same; 0 is greedy."""
+        ...
+
+    def logps(self, trees: Sequence[PreferenceTree]) -> list[BranchLogps]:
+        """Return the log-probs of every branch of every tree, without gradient."""
+        ...
+
+    def kl(
+        self, trees: Sequence[PreferenceTree], responses: Sequence[str], other: Policy
+    ) -> list[float]:
+        """Per prompt, the KL divergence from OTHER in nats, summed over the response's positions.
+
+        At each position of this policy's own sample the exact KL of the two next-token
+        distributions is taken, which is unbiased for the sequence KL and has less variance than
+        log-ratios (Amini et al. 2025, Rao-Blackwellised estimator).
+        """
+        ...
+
+    def count_tokens(self, responses: Sequence[str]) -> list[int]:
+        """Return the number of tokens of each response, special tokens not counted."""
+        ...

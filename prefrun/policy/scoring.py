@@ -1,0 +1,71 @@
+"""Log-probs of many tokenised trees without gradient, batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from prefrun.policy.collate import collate_tokens
+from prefrun.policy.logprobs import token_logprobs
+from prefrun.policy.policy import BranchLogps
+from prefrun.policy.tokenise import TokenisedTree
+
+
+def scored_batches(
+    model: Any, trees: Sequence[TokenisedTree], pad_token_id: int, batch_size: int
+) -> Iterator[tuple[list[int], list[BranchLogps]]]:
+    """Yield the indices of up to BATCH_SIZE trees and their log-probs, until all are done.
+
+    A log-prob depends on its batch's shape in the last bits (about 1e-7 in float32). Batches follow
+    `longest_first`, so the same set of trees gives the same bits, and another set may not.
+    """
+    order = longest_first(trees)
+    for start in range(0, len(order), batch_size):
+        indices = order[start : start + batch_size]
+        yield indices, _score(model, [trees[index] for index in indices], pad_token_id)
+
+
+def longest_first(trees: Sequence[TokenisedTree]) -> list[int]:
+    """Order TREES by their longest path, ties by content: a function of the set, not its order."""
+
+    def size(index: int) -> tuple[int, tuple[int, ...], tuple[tuple[int, ...], ...]]:
+        tree = trees[index]
+        longest = max(map(len, tree.branches), default=0)
+        return len(tree.prompt_ids) + longest, tree.prompt_ids, tree.branches
+
+    return sorted(range(len(trees)), key=size, reverse=True)
+
+
+def _score(model: Any, trees: list[TokenisedTree], pad_token_id: int) -> list[BranchLogps]:
+    if not any(tree.branches for tree in trees):
+        return [BranchLogps(()) for _ in trees]
+    batch = to_device(collate_tokens(trees, pad_token_id), model.device)
+    with inference(model):
+        logps = token_logprobs(model, batch)[0].cpu()
+    return [
+        BranchLogps(tuple(logps[b, k, : len(ids)].clone() for k, ids in enumerate(tree.branches)))
+        for b, tree in enumerate(trees)
+    ]
+
+
+def to_device(batch: dict[str, Any], device: torch.device) -> dict[str, Any]:
+    """Move a batch's tensors."""
+    return {
+        name: value.to(device) if isinstance(value, torch.Tensor) else value
+        for name, value in batch.items()
+    }
+
+
+@contextmanager
+def inference(model: Any) -> Iterator[None]:
+    """No gradient, evaluation mode; the mode is restored."""
+    training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        model.train(training)

@@ -1,0 +1,95 @@
+"""Takes typed values out of a row; a wrong one is a DataError that names its field."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from prefrun.errors import DataError, closest
+from prefrun.records.place import Row
+
+_KINDS: dict[type, str] = {
+    type(None): "null",
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    str: "text",
+    list: "a list",
+    tuple: "a list",
+    dict: "an object",
+}
+
+
+def required(row: Row, key: str, field: str | None = None) -> Any:
+    """Return ROW[KEY]. Raises DataError where it is absent or null. FIELD is its full name."""
+    value = row.get(key)
+    if value is None:
+        others = [str(name) for name in row]
+        raise DataError(
+            f"missing.{closest(key, others)}",
+            field=field or key,
+            remedy=f"add it (the keys here are: {', '.join(others) or 'none'})",
+        )
+    return value
+
+
+def as_text(value: Any, field: str) -> str:
+    """Return VALUE if it is text that UTF-8 can hold."""
+    if not isinstance(value, str):
+        raise DataError(f"is {kind_of(value)}, not text", field=field)
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        problem = f"holds half of a surrogate pair at character {error.start}"
+        raise DataError(problem, field=field, remedy="correct the \\u escape") from error
+    return value
+
+
+def as_number(value: Any, field: str) -> float:
+    """Return VALUE if it is a finite number; the type, int or float, stays."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        shown = f"text {value!r:.40}" if isinstance(value, str) else kind_of(value)
+        raise DataError(f"is {shown}, not a number", field=field, remedy="give a plain number")
+    try:
+        finite = math.isfinite(value)
+    except OverflowError:
+        finite = False
+    if not finite:
+        shown = repr(value) if isinstance(value, float) else "too large"
+        raise DataError(f"is {shown}, not a finite number", field=field, remedy="give its value")
+    return value
+
+
+def as_list(value: Any, field: str) -> Sequence[Any]:
+    """Return VALUE if it is a list."""
+    if not isinstance(value, list | tuple):
+        raise DataError(f"is {kind_of(value)}, not a list", field=field)
+    return value
+
+
+def as_object(value: Any, field: str) -> Mapping[str, Any]:
+    """Return VALUE if it is an object."""
+    if not isinstance(value, Mapping):
+        raise DataError(f"is {kind_of(value)}, not an object", field=field)
+    return value
+
+
+def others(row: Row, *used: str) -> dict[str, Any]:
+    """Return what ROW holds besides the keys USED."""
+    return {key: value for key, value in row.items() if key not in used}
+
+
+def refuse_others(row: Row, known: Sequence[str], field: str) -> None:
+    """Raise DataError where ROW has a key that is not KNOWN. FIELD is ROW's own name, or ''."""
+    for key in row:
+        if key not in known:
+            name = f"{field}.{key}" if field else str(key)
+            hint = closest(str(key), list(known))
+            problem = f"unknown key.{hint}"
+            raise DataError(problem, field=name, remedy=f"keys are {', '.join(known)}")
+
+
+def kind_of(value: Any) -> str:
+    """Return what VALUE is, in JSON's words."""
+    return _KINDS.get(type(value), f"of type {type(value).__name__}")

@@ -1,0 +1,28 @@
+"""The two answers of a pair, better one first, as every pair format needs them."""
+
+from __future__ import annotations
+
+from prefrun.errors import DataError
+from prefrun.records.tree import Branch, PreferenceTree, Step
+
+
+def pair_of(chosen: str, rejected: str) -> tuple[Branch, Branch]:
+    """Return the branches of a preferred and a rejected answer: ranks 1 and 2, no scores."""
+    return Branch((Step(chosen),), rank=1), Branch((Step(rejected),), rank=2)
+
+
+def chosen_and_rejected(tree: PreferenceTree) -> tuple[str, str]:
+    """Return the better and the worse answer of a tree with two. Raises DataError otherwise."""
+    if len(tree.branches) != 2:
+        raise DataError(
+            f"{len(tree.branches)} answer(s), but a pair holds two",
+            record=tree.id,
+            field="branches",
+            remedy="write it in a list format",
+        )
+    first, second = tree.branches
+    ranks = tree.ranks()
+    if ranks[0] == ranks[1]:
+        problem = "both answers are equally good, but a pair prefers one"
+        raise DataError(problem, record=tree.id, field="branches")
+    return (first.text, second.text) if ranks[0] < ranks[1] else (second.text, first.text)

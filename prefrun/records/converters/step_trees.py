@@ -1,0 +1,102 @@
+"""prefrun's own record format: every field of a PreferenceTree, as plain JSON.
+
+{"prompt": text or messages, "branches": [{"steps": [{"text", "score"}], "scores": {objective:
+number}, "rank", "weight", "source"}], "weight", "annotator", "metadata"}; only prompt, branches,
+steps and text are required.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefrun.records.converters.chat import read_prompt, write_prompt
+from prefrun.records.converters.fields import (
+    as_list,
+    as_number,
+    as_object,
+    as_text,
+    refuse_others,
+    required,
+)
+from prefrun.records.converters.lists import read_rank
+from prefrun.records.format import Format
+from prefrun.records.place import Row
+from prefrun.records.tree import Branch, PreferenceTree, Step
+
+TREE_KEYS = ("prompt", "branches", "weight", "annotator", "metadata")
+BRANCH_KEYS = ("steps", "scores", "rank", "weight", "source")
+STEP_KEYS = ("text", "score")
+
+
+def from_step_tree(row: Row, id: str) -> PreferenceTree:
+    """Return the tree. Raises DataError naming the field, also for a key it does not know."""
+    refuse_others(row, TREE_KEYS, "")
+    branches = as_list(required(row, "branches"), "branches")
+    return PreferenceTree(
+        id,
+        read_prompt(required(row, "prompt"), "prompt"),
+        tuple(_read_branch(value, f"branches[{n}]") for n, value in enumerate(branches)),
+        _optional(row, "weight", 1.0, as_number),
+        _optional(row, "annotator", None, as_text),
+        dict(_optional(row, "metadata", {}, as_object)),
+    )
+
+
+def to_step_tree(tree: PreferenceTree) -> dict[str, Any]:
+    """Return all of a tree but its id; what has its default value is left out."""
+    row = {
+        "prompt": write_prompt(tree.prompt),
+        "branches": [_write_branch(branch) for branch in tree.branches],
+        "weight": tree.weight if tree.weight != 1.0 else None,
+        "annotator": tree.annotator,
+        "metadata": dict(tree.metadata) or None,
+    }
+    return _given(row)
+
+
+STEP_TREES = Format("step_tree", from_step_tree)
+
+
+def _read_branch(value: Any, field: str) -> Branch:
+    row = as_object(value, field)
+    refuse_others(row, BRANCH_KEYS, field)
+    steps = as_list(required(row, "steps", f"{field}.steps"), f"{field}.steps")
+    scores = _optional(row, "scores", {}, as_object, field)
+    return Branch(
+        tuple(_read_step(step, f"{field}.steps[{n}]") for n, step in enumerate(steps)),
+        {
+            name: as_number(score, f"{field}.scores.{name}")
+            for name, score in scores.items()
+            if score is not None  # parquet gives every branch the objectives of all of them
+        },
+        _optional(row, "rank", None, read_rank, field),
+        _optional(row, "weight", 1.0, as_number, field),
+        _optional(row, "source", None, as_text, field),
+    )
+
+
+def _read_step(value: Any, field: str) -> Step:
+    row = as_object(value, field)
+    refuse_others(row, STEP_KEYS, field)
+    text = as_text(required(row, "text", f"{field}.text"), f"{field}.text")
+    return Step(text, _optional(row, "score", None, as_number, field))
+
+
+def _optional(row: Row, key: str, default: Any, read: Any, owner: str = "") -> Any:
+    value = row.get(key)
+    return default if value is None else read(value, f"{owner}.{key}" if owner else key)
+
+
+def _write_branch(branch: Branch) -> dict[str, Any]:
+    row = {
+        "steps": [_given({"text": step.text, "score": step.score}) for step in branch.steps],
+        "scores": dict(branch.scores) or None,
+        "rank": branch.rank,
+        "weight": branch.weight if branch.weight != 1.0 else None,
+        "source": branch.source,
+    }
+    return _given(row)
+
+
+def _given(row: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if value is not None}

@@ -1,0 +1,135 @@
+"""The one record type: a prompt, and branches of one or more steps each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from prefrun.errors import DataError
+
+OVERALL = "overall"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One chat message."""
+
+    role: str
+    """'system', 'user' or 'assistant'."""
+    content: str
+
+
+Prompt = str | tuple[Message, ...]
+"""Plain text (used as it stands) or chat messages (put through the tokenizer's chat template)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a branch. The steps of a branch, joined without a separator, are its text."""
+
+    text: str
+    score: float | None = None
+    """Quality of this step, higher is better; None where it was not judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One path from the prompt to a leaf. Branches that begin with equal steps share them."""
+
+    steps: tuple[Step, ...]
+    scores: Mapping[str, float] = field(default_factory=dict)
+    """Score of the leaf by objective, higher is better; 'overall' is the usual one."""
+    rank: int | None = None
+    """1 is best; tied branches share the smallest rank. None where only scores are known."""
+    weight: float = 1.0
+    """How much this branch counts, at least 0."""
+    source: str | None = None
+    """Who wrote it, such as a model's name."""
+
+    @property
+    def text(self) -> str:
+        """The whole answer."""
+        return "".join(step.text for step in self.steps)
+
+
+@dataclass(frozen=True, slots=True)
+class PreferenceTree:
+    """A prompt with its answers. A pair has two leaves, a list K, a reasoning tree many."""
+
+    id: str
+    """Unique in its data set; errors and logs name it."""
+    prompt: Prompt
+    branches: tuple[Branch, ...] = ()
+    weight: float = 1.0
+    """How much this record counts, at least 0."""
+    annotator: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    """Whatever else the source held; never read by the host."""
+
+    @property
+    def prompt_text(self) -> str:
+        """The prompt as one string, for judges and reports: the last user message of a chat."""
+        if isinstance(self.prompt, str):
+            return self.prompt
+        users = [message.content for message in self.prompt if message.role == "user"]
+        return users[-1] if users else ""
+
+    def labels(self, objective: str = OVERALL) -> list[float]:
+        """One number per branch, higher is better: the scores of OBJECTIVE, else the negated ranks.
+
+        Raises DataError where some branch has neither.
+        """
+        if all(objective in branch.scores for branch in self.branches):
+            return [float(branch.scores[objective]) for branch in self.branches]
+        if all(branch.rank is not None for branch in self.branches):
+            return [-float(branch.rank or 0) for branch in self.branches]
+        known = sorted({name for branch in self.branches for name in branch.scores})
+        raise DataError(
+            f"no score '{objective}' and no rank for every answer",
+            record=self.id,
+            field=objective,
+            remedy=f"set data.objective to one of {known}" if known else "give scores or ranks",
+        )
+
+    def ranks(self, objective: str = OVERALL) -> list[int]:
+        """Competition ranks by `labels`: 1 is best, ties share the smallest rank."""
+        labels = self.labels(objective)
+        return [1 + sum(other > label for other in labels) for label in labels]
+
+    def validate(self, min_branches: int = 0) -> None:
+        """Raise DataError, naming the field, where the record cannot be used."""
+        if not self.prompt_text.strip():
+            raise DataError("the prompt is empty", record=self.id, field="prompt")
+        if len(self.branches) < min_branches:
+            raise DataError(
+                f"{len(self.branches)} answer(s), at least {min_branches} needed",
+                record=self.id,
+                field="branches",
+            )
+        if not self.weight >= 0 or math.isinf(self.weight):
+            raise DataError(f"weight {self.weight} is not a number >= 0", record=self.id, field="weight")
+        for number, branch in enumerate(self.branches):
+            _validate_branch(branch, f"branches[{number}]", self.id)
+        texts = [branch.text for branch in self.branches]
+        for number, text in enumerate(texts):
+            first = texts.index(text)
+            if first != number:
+                raise DataError(
+                    f"the same answer as branches[{first}]", record=self.id, field=f"branches[{number}]"
+                )
+
+
+def _validate_branch(branch: Branch, where: str, record: str) -> None:
+    if not branch.steps:
+        raise DataError("no steps", record=record, field=f"{where}.steps")
+    numbers = {f"scores.{name}": score for name, score in branch.scores.items()}
+    numbers |= {f"steps[{i}].score": s.score for i, s in enumerate(branch.steps) if s.score is not None}
+    for name, number in numbers.items():
+        if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
+            raise DataError(f"{number!r} is not a finite number", record=record, field=f"{where}.{name}")
+    if branch.rank is not None and (isinstance(branch.rank, bool) or branch.rank < 1):
+        raise DataError(f"rank {branch.rank} is not at least 1", record=record, field=f"{where}.rank")
+    if not branch.weight >= 0 or math.isinf(branch.weight):
+        raise DataError(f"weight {branch.weight} is not >= 0", record=record, field=f"{where}.weight")

@@ -1,0 +1,166 @@
+"""report.md: the result of a run for a reader, with pictures."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from prefrun.rundir.directory import RunDirectory
+from prefrun.rundir.files import read_json, read_json_lines, write_atomically
+from prefrun.rundir.metrics import read_metrics
+from prefrun.rundir.status import read_status
+from prefrun.rundir.summary import read_summary
+from prefrun.rundir.table import HEADINGS, markdown_table, result_rows
+
+SHOWN_PROBLEMS = 20
+SHOWN_SAMPLES = 3
+SHOWN_CHARACTERS = 600
+"""Of a prompt or an answer."""
+
+
+def write_report(directory: RunDirectory, folder: Path | None = None) -> Path:
+    """Write report.md and plots/ of the run into FOLDER (default: its own) and return report.md.
+
+    A run that did not finish gets a report of what is there. Raises PrefrunError, naming the file,
+    where one of its files is damaged or nothing can be written.
+    """
+    from prefrun.rundir.plots import write_plots
+
+    folder = folder or directory.path
+    manifest = read_json(directory.manifest)
+    summary = read_summary(directory) if directory.summary.exists() else None
+    plots = write_plots(read_metrics(directory.metrics), folder / directory.plots.name)
+    sections = [
+        _heading(directory, manifest, summary),
+        _result(summary) if summary else [],
+        _curves([path.relative_to(folder) for path in plots]),
+        _records(manifest, summary) if summary else [],
+        _answers(directory),
+        _origin(manifest),
+        _repetition(manifest),
+    ]
+    text = "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
+    path = folder / directory.report.name
+    write_atomically(path, text)
+    return path
+
+
+def _heading(
+    directory: RunDirectory, manifest: Mapping[str, Any], summary: Mapping[str, Any] | None
+) -> list[str]:
+    name = manifest.get("name") or (summary or {}).get("name") or directory.path.name
+    lines = [f"# {name}", ""]
+    if summary:
+        lines.append(
+            f"algo **{summary['algo']}**, data **{summary['data']}**, "
+            f"model **{summary['model']}**, seed {summary['seed']}: {summary['steps']} steps in "
+            f"{sum(summary['timing'].values()):.0f} s, finished (run {summary['run_id']})."
+        )
+    else:
+        reason = read_status(directory).unfinished() or "finished without a summary"
+        lines.append(f"No result: {reason} (run {manifest['run_id']}).")
+    note = manifest.get("data", {}).get("note")
+    return [*lines, "", f"> {note}"] if note else lines
+
+
+def _result(summary: Mapping[str, Any]) -> list[str]:
+    lines = ["## Result", "", *markdown_table(HEADINGS, result_rows(summary))]
+    missing = [f"- `{name}`: {reason}" for name, reason in summary["not_measured"].items()]
+    if missing:
+        lines += ["", "Not measured:", "", *missing]
+    return lines
+
+
+def _curves(plots: list[Path]) -> list[str]:
+    if not plots:
+        return []
+    pictures = [f"![{path.stem} over training]({path.as_posix()})" for path in plots]
+    return ["## Learning curves", "", "\n\n".join(pictures)]
+
+
+def _records(manifest: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str]:
+    counts = summary["records"]
+    lines = [
+        "## Records",
+        "",
+        f"{counts['read']} read, {counts['used']} used, {counts['skipped']} skipped, "
+        f"{counts['truncated']} truncated.",
+    ]
+    problems = manifest.get("data", {}).get("problems", [])
+    if problems:
+        lines += ["", "Skipped:", "", *(f"- {line}" for line in problems[:SHOWN_PROBLEMS])]
+    if len(problems) > SHOWN_PROBLEMS:
+        lines.append(f"- and {len(problems) - SHOWN_PROBLEMS} more")
+    return lines
+
+
+def _answers(directory: RunDirectory) -> list[str]:
+    if not directory.samples.exists():
+        return []
+    lines = ["## Answers to held-out prompts"]
+    for sample in read_json_lines(directory.samples)[:SHOWN_SAMPLES]:
+        lines += ["", f"### Record {sample['id']}", "", "prompt", *_fenced(sample["prompt"])]
+        for when, prefix in (("before", "baseline_"), ("after", "")):
+            if f"{prefix}response" in sample:
+                reward = sample.get(f"{prefix}reward")
+                judged = "" if reward is None else f", reward {reward:.3g}"
+                lines += ["", when + judged, *_fenced(sample[f"{prefix}response"])]
+    return lines if len(lines) > 1 else []
+
+
+def _fenced(text: str) -> list[str]:
+    cut = len(text) - SHOWN_CHARACTERS
+    if cut > 0:
+        text = f"{text[:SHOWN_CHARACTERS]} [... {cut} more characters]"
+    longest = max((len(run) for run in re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    return ["", f"{fence}text", text, fence]
+
+
+def _origin(manifest: Mapping[str, Any]) -> list[str]:
+    data, versions = manifest.get("data", {}), manifest.get("versions", {})
+    model, packages = manifest.get("model", {}), versions.get("packages", {})
+    facts = {
+        "time": manifest.get("created"),
+        "data": f"{data.get('name')}, fingerprint `{data.get('fingerprint')}`",
+        "model": f"{model.get('name')}, fingerprint `{model.get('fingerprint')}`",
+        "code": _commit(manifest.get("code", {}).get("prefrun")),
+        "versions": ", ".join(
+            f"{name} {packages[name]}"
+            for name in ("prefrun", "torch", "transformers", "peft", "trl")
+            if packages.get(name)
+        ),
+        "plugins": ", ".join(versions.get("plugins", {}).values()),
+        "python": f"{versions.get('python')} on {versions.get('os')}",
+        "machine": _machine(manifest.get("hardware", {})),
+    }
+    rows = [f"| {name} | {value} |" for name, value in facts.items() if value]
+    return ["## Made from", "", "| | |", "| --- | --- |", *rows, "", "All of it: `manifest.json`."]
+
+
+def _commit(code: Mapping[str, Any] | None) -> str:
+    if not code:
+        return "prefrun was installed from a package, not from a git checkout"
+    commit = code.get("commit") or "no commit yet"
+    changed = f", with changes (sha256 {code['diff_sha256'][:12]})" if code.get("dirty") else ""
+    return f"git {commit}{changed}"
+
+
+def _machine(hardware: Mapping[str, Any]) -> str:
+    gpus = [f"{gpu['name']} ({gpu['memory_gib']} GiB)" for gpu in hardware.get("gpus") or []]
+    return ", ".join(
+        [
+            str(hardware.get("cpu")),
+            f"{hardware.get('usable_cores')} of {hardware.get('cores')} cores",
+            f"{hardware.get('memory_gib')} GiB memory",
+            *gpus,
+        ]
+    )
+
+
+def _repetition(manifest: Mapping[str, Any]) -> list[str]:
+    words = [word for word in manifest.get("overrides", []) if not word.startswith("output_dir=")]
+    return ["## Repeat", "", "```bash", shlex.join(["prefrun", *words]), "```"]

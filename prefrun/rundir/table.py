@@ -1,0 +1,53 @@
+"""The before -> after table of one run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from prefrun.rundir.display import format_change, format_interval, format_number
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+HEADINGS = ("metric", "before", "after", "change", "95 % interval of after", "better is")
+BETTER = {"max": "higher", "min": "lower", "none": ""}
+
+
+def result_rows(summary: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """Return one row of text per metric of SUMMARY, under HEADINGS."""
+    directions = summary.get("directions", {})
+    return [
+        (
+            name,
+            format_number(values.get("before")),
+            format_number(values.get("after")),
+            format_change(values.get("before"), values.get("after")),
+            format_interval(values.get("low"), values.get("high")),
+            BETTER.get(directions.get(name, "none"), ""),
+        )
+        for name, values in summary["metrics"].items()
+    ]
+
+
+def result_table(summary: Mapping[str, Any]) -> Table:
+    """Return the rows of SUMMARY as a table for the terminal."""
+    from rich.table import Table
+
+    table = Table(title=f"{summary['name']}: {summary['steps']} steps")
+    for heading in HEADINGS:
+        table.add_column(heading, justify="left" if heading in ("metric", "better is") else "right")
+    for row in result_rows(summary):
+        table.add_row(*row)
+    return table
+
+
+def markdown_table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+    """Return the lines of a Markdown table whose first column is text and whose others are aligned
+    right."""
+    rule = ["---", *(["---:"] * (len(headings) - 1))]
+    return ["| " + " | ".join(map(_escape, row)) + " |" for row in (headings, tuple(rule), *rows)]
+
+
+def _escape(cell: str) -> str:
+    return cell.replace("|", "\\|").replace("\n", " ")

@@ -1,0 +1,118 @@
+"""The top-level configuration keys, with their types. Standard library only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from prefrun.errors import ConfigError
+
+
+@dataclass
+class TrainerConfig:
+    """How the host trains a loss. The names are those of transformers.TrainingArguments."""
+
+    max_steps: int = 100
+    """Optimizer steps; -1 = as many as `epochs` need."""
+    epochs: float = 1.0
+    """Passes over the training records; used where max_steps is -1."""
+    batch_size: int = 16
+    """Prompts per optimizer step and process."""
+    micro_batch_size: int | None = None
+    """Prompts per forward pass; None = batch_size. Smaller saves memory, changes no result."""
+    learning_rate: float = 1e-3
+    lr_scheduler: str = "linear"
+    """A name transformers knows: linear, cosine, constant, constant_with_warmup, ..."""
+    warmup_steps: int = 0
+    weight_decay: float = 0.0
+    max_grad_norm: float = 1.0
+    optimizer: str = "adamw_torch"
+    """A name transformers knows: adamw_torch, adafactor, rmsprop, sgd, ..."""
+    logging_steps: int = 5
+    checkpoint_steps: int = 50
+    """A checkpoint every so many steps; 0 = none before the end."""
+    keep_checkpoints: int = 2
+    gradient_checkpointing: bool = False
+    max_length: int = 1024
+    """Tokens of prompt and answer together."""
+    max_prompt_length: int | None = None
+    """Tokens of the prompt alone; None = what max_length leaves."""
+    truncation: str = "keep_end"
+    """Which part of a too long prompt stays: keep_end or keep_start. Answers lose their end."""
+
+    def __post_init__(self) -> None:
+        _at_least("trainer.batch_size", self.batch_size, 1)
+        _at_least("trainer.logging_steps", self.logging_steps, 1)
+        _at_least("trainer.checkpoint_steps", self.checkpoint_steps, 0)
+        _at_least("trainer.keep_checkpoints", self.keep_checkpoints, 1)
+        _at_least("trainer.max_length", self.max_length, 2)
+        _at_least("trainer.warmup_steps", self.warmup_steps, 0)
+        if not self.learning_rate > 0:
+            raise ConfigError(f"trainer.learning_rate={self.learning_rate} must be above 0")
+        if self.max_steps < 1 and self.max_steps != -1:
+            raise ConfigError(f"trainer.max_steps={self.max_steps} must be at least 1, or -1")
+        if self.truncation not in ("keep_end", "keep_start"):
+            raise ConfigError(
+                f"trainer.truncation={self.truncation} must be one of keep_end, keep_start"
+            )
+        if self.micro_batch_size is not None and (
+            self.micro_batch_size < 1 or self.batch_size % self.micro_batch_size
+        ):
+            raise ConfigError(
+                f"trainer.micro_batch_size={self.micro_batch_size} must divide "
+                f"trainer.batch_size={self.batch_size}"
+            )
+
+
+@dataclass
+class EvaluationConfig:
+    """What every evaluator shares: the held-out records and how the policy answers them."""
+
+    max_records: int | None = 128
+    """Held-out prompts used; None = all."""
+    batch_size: int = 32
+    max_new_tokens: int = 64
+    temperature: float = 1.0
+    """Of the sampled answers; 0 = greedy. The KL estimate is unbiased at 1 only."""
+    bootstrap: int = 1000
+    """Resamples behind a confidence interval."""
+
+    def __post_init__(self) -> None:
+        _at_least("evaluation.batch_size", self.batch_size, 1)
+        _at_least("evaluation.max_new_tokens", self.max_new_tokens, 1)
+        _at_least("evaluation.bootstrap", self.bootstrap, 1)
+        if self.temperature < 0:
+            raise ConfigError(f"evaluation.temperature={self.temperature} must be at least 0")
+
+
+@dataclass
+class CacheConfig:
+    """The content-addressed cache of reference log-probabilities, shared by all runs."""
+
+    enabled: bool = True
+    dir: str | None = None
+    """Folder; None = PREFRUN_CACHE, else ~/.cache/prefrun."""
+
+
+@dataclass
+class RunConfig:
+    """The keys of a run."""
+
+    output_dir: str = "???"
+    """Exactly this run directory. Default: a readable name under runs/."""
+    seed: int = 0
+    algo: Any = None
+    data: Any = None
+    model: Any = None
+    reward: Any = None
+    evaluator: dict[str, Any] = field(default_factory=dict)
+    """By name; choose several with 'evaluator=[ranking_accuracy,win_rate]'."""
+    tracker: Any = None
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    cache: CacheConfig = field(default_factory=CacheConfig)
+
+
+def _at_least(key: str, value: int, minimum: int) -> None:
+    if value < minimum:
+        raise ConfigError(f"{key}={value} must be at least {minimum}")

@@ -1,0 +1,100 @@
+"""The conformance suite of rewards."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from prefrun.component import Component
+from prefrun.records.tree import PreferenceTree
+from prefrun.testing import component as shared
+from prefrun.testing.component import ComponentSubject
+from prefrun.testing.composition import find_component
+from prefrun.testing.seeding import seeded
+from prefrun.testing.suite import Property, Report, Suite, settle
+from prefrun.testing.trees import make_trees
+
+if TYPE_CHECKING:
+    from prefrun.reward import Reward
+
+RELATIVE, ABSOLUTE = 1e-4, 1e-5
+"""A reward model in float32 rounds differently in another batch."""
+
+
+class RewardSubject(ComponentSubject):
+    """A reward, and answers to score."""
+
+    trees: Sequence[PreferenceTree] = ()
+
+    def reward(self) -> Reward:
+        """Return a new instance."""
+        reward: Reward = self.build()
+        return reward
+
+
+def has_a_name(subject: RewardSubject) -> None:
+    """Reports show the name beside its metrics."""
+    name = getattr(subject.reward(), "name", "")
+    assert isinstance(name, str), f"name is {name!r}, no text"
+    assert name.strip(), "name is empty"
+
+
+def scores_are_sound(subject: RewardSubject) -> None:
+    """One finite score per answer, whatever their number; the same in any order and every time."""
+    assert_sound(subject.reward(), subject.trees)
+
+
+PROPERTIES = (
+    *shared.PROPERTIES,
+    Property(has_a_name, ("factory_loads",)),
+    Property(scores_are_sound, ("factory_loads",)),
+)
+
+
+def assert_sound(reward: Reward, trees: Sequence[PreferenceTree]) -> None:
+    """Raise AssertionError where REWARD breaks its contract on the answers of TREES."""
+    asked = [(tree, branch.text) for tree in trees for branch in tree.branches]
+    assert asked, "there is no answer to score"
+    with seeded(1):
+        scores = _score(reward, asked)
+    with seeded(2):
+        again = _score(reward, asked)
+    assert scores == again, "the same answers got other scores the second time"
+    _assert_close(_score(reward, asked[::-1]), scores[::-1], "in reversed order")
+    _assert_close(_score(reward, asked[:1]), scores[:1], "when scored alone")
+    assert _score(reward, []) == [], "no answer got a score"
+
+
+def _score(reward: Reward, asked: Sequence[tuple[PreferenceTree, str]]) -> list[float]:
+    scores = reward.score([tree for tree, _ in asked], [response for _, response in asked])
+    assert isinstance(scores, list), f"score() returned a {type(scores).__name__}, not a list"
+    assert len(scores) == len(asked), f"{len(scores)} scores for {len(asked)} answers"
+    for score, (tree, _) in zip(scores, asked, strict=True):
+        number = isinstance(score, int | float) and math.isfinite(score)
+        assert number, f"the score of an answer of record {tree.id} is {score!r}"
+    return scores
+
+
+def _assert_close(seen: Sequence[float], expected: Sequence[float], when: str) -> None:
+    for one, other in zip(seen, expected, strict=True):
+        same = math.isclose(one, other, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
+        assert same, f"an answer scores {other:.9g}, but {one:.9g} {when}"
+
+
+def check_reward(
+    reward: str | Component,
+    *,
+    trees: Sequence[PreferenceTree] | None = None,
+    overrides: Sequence[str] = (),
+    expected_failures: Mapping[str, str] | None = None,
+) -> Report:
+    """Run every check of a reward and return the verdicts.
+
+    REWARD: what follows `reward=`, or a Component. TREES: records it can judge; default:
+    `make_trees()`. Further arguments and errors as for `check_algorithm`.
+    """
+    component = find_component("reward", reward)
+    subject = RewardSubject(component, overrides)
+    subject.trees = make_trees() if trees is None else trees
+    return settle(Suite(subject, PROPERTIES, expected_failures))

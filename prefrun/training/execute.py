@@ -1,0 +1,160 @@
+"""The part of a run that needs models: evaluate, train, evaluate, save."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from prefrun.algorithm import Algorithm, DecodingAlgorithm, LossAlgorithm, RunAlgorithm
+from prefrun.console import progress
+from prefrun.errors import ConfigError
+from prefrun.evaluation.context import Context
+from prefrun.evaluation.evaluate import evaluate_all
+from prefrun.plan import Plan
+from prefrun.policy.policy import LoadedModel, Policy
+from prefrun.records.split import DataSplit
+from prefrun.rundir.directory import RunDirectory
+from prefrun.rundir.files import read_json, write_json
+from prefrun.rundir.metrics import MetricsLog
+from prefrun.rundir.report import write_report
+from prefrun.rundir.run import Run
+from prefrun.rundir.summary import build_summary
+from prefrun.tracker import Tracker
+from prefrun.training.session import Session
+
+if TYPE_CHECKING:
+    from prefrun.run import Stopwatch
+
+
+def execute(
+    run: Run,
+    plan: Plan,
+    data: DataSplit,
+    directory: RunDirectory,
+    tracker: Tracker,
+    checkpoint: Path | None,
+    watch: Stopwatch,
+) -> dict[str, Any]:
+    """Carry out the run and return its summary, which is also written. Raises PrefrunError."""
+    from transformers import set_seed
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()  # its bars would tear the host's
+    set_seed(run.seed)
+    algorithm = plan.algorithm()
+    reward = plan.build("reward").of(data)
+    session = Session(run, plan, data, reward, tracker, directory)
+    try:
+        record_model(directory, session.loaded)
+        before = _evaluate_before(session, plan, directory)
+        watch.lap("evaluation")
+        MetricsLog(directory.metrics).truncate_after(_step_of(checkpoint))
+        policy = _train(session, algorithm, checkpoint)
+        watch.lap("training")
+        after = _evaluate_after(session, plan, directory, policy, before)
+        watch.lap("evaluation")
+        if not isinstance(algorithm, DecodingAlgorithm):
+            _save_model(session, directory)
+        summary = build_summary(
+            run=run,
+            model=session.loaded.name,
+            steps=session.steps,
+            before=before,
+            after=after,
+            timing=watch.seconds,
+            records=_record_counts(session),
+        )
+        write_json(directory.summary, summary)
+        write_report(directory)
+        return summary
+    finally:
+        session.close()
+
+
+def _train(session: Session, algorithm: Algorithm, checkpoint: Path | None) -> Policy | None:
+    if isinstance(algorithm, LossAlgorithm):
+        from prefrun.training.loop import train
+
+        train(session, algorithm, checkpoint)
+        return session.policy()
+    if isinstance(algorithm, RunAlgorithm):
+        return algorithm.run(session)
+    if isinstance(algorithm, DecodingAlgorithm):
+        return algorithm.wrap(session)
+    raise ConfigError(
+        f"algo={session.run.algo} is none of LossAlgorithm, RunAlgorithm, DecodingAlgorithm"
+    )
+
+
+def _evaluate_before(session: Session, plan: Plan, directory: RunDirectory) -> dict[str, Any]:
+    """Measure the start model, once: a resumed run reads what the first try wrote."""
+    if directory.evaluation_before.exists():
+        return dict(read_json(directory.evaluation_before))
+    policy = session.policy()
+    context = Context(session, policy, policy)
+    with progress("evaluation before") as show:
+        result = evaluate_all(_evaluators(plan), context, show)
+    before = {**result, "baseline": context.to_json()}
+    write_json(directory.evaluation_before, before)
+    return before
+
+
+def _evaluate_after(
+    session: Session,
+    plan: Plan,
+    directory: RunDirectory,
+    policy: Policy | None,
+    before: Mapping[str, Any],
+) -> dict[str, Any]:
+    if policy is None:
+        reason = {name: "the algorithm returns no policy" for name in plan.evaluators}
+        return {"metrics": {}, "not_measured": reason, "directions": before["directions"]}
+    context = Context(session, policy, session.reference(), before["baseline"])
+    with progress("evaluation after") as show:
+        after = evaluate_all(_evaluators(plan), context, show)
+    write_json(directory.evaluation_after, after)
+    directory.write_samples(context.samples())
+    return after
+
+
+def _evaluators(plan: Plan) -> dict[str, Any]:
+    return {name: item.load()(settings) for name, (item, settings) in plan.evaluators.items()}
+
+
+def _save_model(session: Session, directory: RunDirectory) -> None:
+    """Write the final model in Hugging Face layout, whole or not at all."""
+    staging = directory.path / "model.incomplete"
+    shutil.rmtree(staging, ignore_errors=True)
+    session.loaded.model.save_pretrained(staging)
+    session.loaded.tokenizer.save_pretrained(staging)
+    shutil.rmtree(directory.model, ignore_errors=True)
+    os.replace(staging, directory.model)
+
+
+def record_model(directory: RunDirectory, loaded: LoadedModel) -> None:
+    """Add to the manifest what is known once the model is loaded."""
+    manifest = read_json(directory.manifest)
+    manifest["model"] |= {
+        "fingerprint": loaded.fingerprint,
+        "parameters": loaded.model.num_parameters(),
+        "dtype": str(loaded.model.dtype).removeprefix("torch."),
+        "device": str(loaded.model.device),
+    }
+    write_json(directory.manifest, manifest)
+
+
+def _step_of(checkpoint: Path | None) -> int:
+    return int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
+
+
+def _record_counts(session: Session) -> dict[str, int]:
+    counts = session.data.counts
+    return {
+        "read": counts.read,
+        "used": counts.used,
+        "skipped": counts.skipped,
+        "truncated": session.truncation.records,
+    }

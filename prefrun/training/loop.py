@@ -1,0 +1,96 @@
+"""Trains a policy with a loss: examples, the step-0 gate, the trainer, the checkpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from transformers import PrinterCallback
+
+from prefrun.algorithm import LossAlgorithm
+from prefrun.console import progress
+from prefrun.errors import ConfigError, DataError
+from prefrun.policy.collate import Example, branch_batch, collate
+from prefrun.policy.logprobs import token_logprobs
+from prefrun.records.tree import PreferenceTree
+from prefrun.training.arguments import training_arguments
+from prefrun.training.dataset import ExampleDataset
+from prefrun.training.gate import check_step_zero
+from prefrun.training.observer import Observer
+from prefrun.training.session import Session
+from prefrun.training.trainer import PreferenceTrainer
+
+
+def train(session: Session, algorithm: LossAlgorithm, checkpoint: Path | None) -> None:
+    """Train `session.loaded.model` in place, from CHECKPOINT where one is given.
+
+    Raises PrefrunError where the step-0 gate refuses, the loss is not finite or the disk is full;
+    KeyboardInterrupt at Ctrl-C, after the step's checkpoint.
+    """
+    trees = _prepared(session, algorithm)
+    examples = make_examples(session, algorithm, trees)
+    if checkpoint is None and "reference" in algorithm.needs:
+        _gate(session, examples[: session.config.trainer.batch_size])
+    device, dtype = session.loaded.model.device, session.loaded.model.dtype
+    trainer = PreferenceTrainer(
+        algorithm=algorithm,
+        model=session.loaded.model,
+        args=training_arguments(
+            session.config.trainer,
+            session.checkpoint_dir(),
+            session.run.seed,
+            device.type,
+            str(dtype).removeprefix("torch."),
+        ),
+        train_dataset=ExampleDataset(examples),
+        data_collator=lambda items: collate(items, session.loaded.tokenizer.pad_token_id),
+        processing_class=session.loaded.tokenizer,
+    )
+    observer = Observer(session, trainer.check_gradients)
+    trainer.add_callback(observer)
+    trainer.remove_callback(PrinterCallback)  # the host shows progress itself
+    with progress("training") as session.show, observer.stopping_at_interrupt():
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    session.loaded.model.eval()
+
+
+def _prepared(session: Session, algorithm: LossAlgorithm) -> list[PreferenceTree]:
+    trees = algorithm.prepare(session.data.train, session.run.seed)
+    for tree in trees:
+        if len(tree.branches) < algorithm.min_branches:
+            raise DataError(
+                f"{len(tree.branches)} answer(s), but algo={session.run.algo} needs "
+                f"{algorithm.min_branches}",
+                record=tree.id,
+                remedy="choose another algorithm, or data with more answers per prompt",
+            )
+    if not trees:
+        raise ConfigError(f"algo={session.run.algo} left no training record")
+    return trees
+
+
+def make_examples(
+    session: Session, algorithm: LossAlgorithm, trees: Sequence[PreferenceTree]
+) -> list[Example]:
+    """Tokenise TREES and attach labels and, where the algorithm needs them, reference log-probs."""
+    tokenised = session.tokenise(trees)
+    references = (
+        session.reference_of(tokenised) if "reference" in algorithm.needs else [None] * len(trees)
+    )
+    return [
+        Example.of(tree, tokens, session.data.objective, reference)
+        for tree, tokens, reference in zip(trees, tokenised, references, strict=True)
+    ]
+
+
+def _gate(session: Session, examples: list[Example]) -> None:
+    import torch
+
+    model = session.loaded.model
+    inputs = collate(examples, session.loaded.tokenizer.pad_token_id)
+    inputs = {k: v.to(model.device) if torch.is_tensor(v) else v for k, v in inputs.items()}
+    with torch.no_grad():
+        logps, _ = token_logprobs(model, inputs, frozenset())
+    batch = branch_batch(inputs, logps, {})
+    assert batch.reference_token_logps is not None
+    check_step_zero(logps, batch.reference_token_logps, batch.token_mask, model.dtype)

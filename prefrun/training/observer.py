@@ -1,0 +1,82 @@
+"""Tells the run of each training step, and stops cleanly at Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+from transformers import TrainerCallback
+
+SKIPPED_LOGS = ("epoch", "total_flos")
+
+
+class Listener(Protocol):
+    """Who hears of training."""
+
+    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Numbers of one step."""
+
+    def step_done(self, step: int, steps: int) -> None:
+        """One optimizer step is over."""
+
+    def checkpoint_written(self, step: int, path: Path) -> None:
+        """A whole checkpoint is on disk."""
+
+
+class Observer(TrainerCallback):  # type: ignore[misc]
+    """A transformers callback that forwards to a `Listener`."""
+
+    def __init__(self, listener: Listener, check_gradients: Callable[[Any], None]) -> None:
+        self.listener = listener
+        self.check_gradients = check_gradients
+        self.stop_requested = False
+
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
+        """Refuse gradients that would spoil the weights."""
+        self.check_gradients(rest["model"])
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
+        """Count the step; at Ctrl-C save and stop; log wherever a checkpoint is written."""
+        if state.is_world_process_zero:
+            self.listener.step_done(state.global_step, state.max_steps)
+        if self.stop_requested:
+            control.should_save = control.should_training_stop = True
+        if control.should_save:  # a resumed run then starts with an empty average
+            control.should_log = True
+
+    def on_log(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
+        """Forward the numbers of one logging step."""
+        logs: dict[str, float] = rest.get("logs") or {}
+        if state.is_world_process_zero and "loss" in logs:
+            metrics = {name: value for name, value in logs.items() if name not in SKIPPED_LOGS}
+            self.listener.log(state.global_step, metrics)
+
+    def on_save(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
+        """Forward that a checkpoint is whole."""
+        if state.is_world_process_zero:
+            path = Path(args.output_dir) / f"checkpoint-{state.global_step}"
+            self.listener.checkpoint_written(state.global_step, path)
+
+    @contextmanager
+    def stopping_at_interrupt(self) -> Iterator[None]:
+        """Let the first Ctrl-C finish its step and save; the second stops at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def request(number: int, frame: Any) -> None:
+            if self.stop_requested:
+                raise KeyboardInterrupt
+            self.stop_requested = True
+
+        before = signal.signal(signal.SIGINT, request)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+        if self.stop_requested:
+            raise KeyboardInterrupt

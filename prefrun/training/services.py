@@ -1,0 +1,64 @@
+"""What the host lends to an algorithm that owns its run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from prefrun.policy.policy import BranchLogps, LoadedModel, Policy
+    from prefrun.records.split import DataSplit
+    from prefrun.records.tree import PreferenceTree
+    from prefrun.reward import Reward
+    from prefrun.rundir.run import Run
+    from prefrun.schema import RunConfig
+
+
+class Services(Protocol):
+    """Handed to `RunAlgorithm.run` and `DecodingAlgorithm.wrap`."""
+
+    @property
+    def run(self) -> Run:
+        """The run's identity and its directory."""
+        ...
+
+    @property
+    def config(self) -> RunConfig:
+        """Trainer, evaluation and cache settings."""
+        ...
+
+    @property
+    def data(self) -> DataSplit:
+        """The records."""
+        ...
+
+    @property
+    def reward(self) -> Reward | None:
+        """The chosen reward, if any."""
+        ...
+
+    @property
+    def loaded(self) -> LoadedModel:
+        """The model to train, with its tokenizer."""
+        ...
+
+    def policy(self) -> Policy:
+        """The model being trained, as a policy."""
+        ...
+
+    def reference(self) -> Policy:
+        """The frozen start model, as a policy."""
+        ...
+
+    def reference_logps(self, trees: list[PreferenceTree]) -> list[BranchLogps]:
+        """Reference log-probs, from the cache where they are known."""
+        ...
+
+    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Add a line to metrics.jsonl and tell trackers and hooks."""
+        ...
+
+    def checkpoint_dir(self) -> Path:
+        """Where checkpoints belong."""
+        ...

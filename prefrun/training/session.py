@@ -1,0 +1,131 @@
+"""One run's models, data and logs: the host's services, each made when first asked for."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from prefrun.console import progress
+from prefrun.plan import Plan
+from prefrun.plugins import plugin_manager
+from prefrun.policy.adapter import has_adapter
+from prefrun.policy.cache import ReferenceCache
+from prefrun.policy.model_policy import ModelPolicy
+from prefrun.policy.policy import BranchLogps, LoadedModel, Policy
+from prefrun.policy.reference import reference_logps
+from prefrun.policy.tokenise import TokenisedTree, Tokeniser, TruncationCount
+from prefrun.records.split import DataSplit
+from prefrun.records.tree import PreferenceTree
+from prefrun.reward import Reward
+from prefrun.rundir.directory import RunDirectory
+from prefrun.rundir.metrics import MetricsLog
+from prefrun.rundir.run import Run
+from prefrun.rundir.status import beat
+from prefrun.tracker import Tracker
+
+
+class Session:
+    """Implements `Services` and the trainer's `Listener`."""
+
+    def __init__(
+        self,
+        run: Run,
+        plan: Plan,
+        data: DataSplit,
+        reward: Reward | None,
+        tracker: Tracker,
+        directory: RunDirectory,
+    ) -> None:
+        self.run, self.config, self.data, self.reward = run, plan, data, reward
+        self.directory = directory
+        self.truncation = TruncationCount()
+        self.steps = 0
+        self.show: Callable[[int, int], None] = lambda done, total: None
+        self._plan, self._tracker = plan, tracker
+        self._metrics = MetricsLog(directory.metrics)
+        self._hooks: Any = plugin_manager()[0].hook
+
+    @cached_property
+    def loaded(self) -> LoadedModel:
+        """The model to train, with its tokenizer."""
+        return self._plan.build("model").load()  # type: ignore[no-any-return]
+
+    @cached_property
+    def tokeniser(self) -> Tokeniser:
+        """Turns trees into token ids under the run's length limits."""
+        trainer = self.config.trainer
+        return Tokeniser(
+            self.loaded.tokenizer, trainer.max_length, trainer.max_prompt_length, trainer.truncation
+        )
+
+    @cached_property
+    def cache(self) -> ReferenceCache | None:
+        """The cache of reference log-probs; None where it is switched off."""
+        settings = self.config.cache
+        return ReferenceCache.at(settings.dir) if settings.enabled else None
+
+    def policy(self) -> Policy:
+        """The model being trained, as a policy."""
+        return ModelPolicy(self.loaded, self.tokeniser, self.config.evaluation.batch_size)
+
+    def reference(self) -> Policy:
+        """The frozen start model: the adapter switched off, or the weights loaded once more."""
+        policy = ModelPolicy(self._frozen, self.tokeniser, self.config.evaluation.batch_size)
+        return policy.reference_view() if policy.has_adapter else policy
+
+    @cached_property
+    def _frozen(self) -> LoadedModel:
+        if has_adapter(self.loaded.model):
+            return self.loaded
+        return self._plan.build("model").load()  # type: ignore[no-any-return]
+
+    def tokenise(self, trees: Sequence[PreferenceTree]) -> list[TokenisedTree]:
+        """Tokenise TREES and count what was truncated."""
+        tokenised = self.tokeniser.tokenise_all(trees)
+        self.truncation += TruncationCount.of(tokenised)
+        return tokenised
+
+    def reference_of(
+        self, tokenised: Sequence[TokenisedTree], model: LoadedModel | None = None
+    ) -> list[BranchLogps]:
+        """Reference log-probs of tokenised trees, computing only what the cache lacks.
+
+        Without MODEL the one to train is asked, which is the reference until training begins.
+        """
+        with progress("reference log-probs") as show:
+            return reference_logps(
+                model or self.loaded, tokenised, self.cache, self.config.evaluation.batch_size, show
+            )
+
+    def reference_logps(self, trees: list[PreferenceTree]) -> list[BranchLogps]:
+        """Reference log-probs, at any time, from the cache where they are known."""
+        return self.reference_of(self.tokenise(trees), self._frozen)
+
+    def log(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Add a line to metrics.jsonl and tell tracker and hooks."""
+        self._metrics.append(step, metrics)
+        self._tracker.log(step, metrics)
+        self._hooks.prefrun_step_logged(run=self.run, step=step, metrics=metrics)
+
+    def step_done(self, step: int, steps: int) -> None:
+        """Count an optimizer step in status.json and on the progress bar."""
+        self.steps = step
+        self.show(step, steps)
+        beat(self.directory, step, steps)
+
+    def checkpoint_written(self, step: int, path: Path) -> None:
+        """Tell the hooks."""
+        self._hooks.prefrun_checkpoint_written(run=self.run, step=step, path=path)
+
+    def checkpoint_dir(self) -> Path:
+        """Where checkpoints belong."""
+        return self.directory.checkpoints
+
+    def close(self) -> None:
+        """Let go of the models, so that the next job of a sweep has the memory."""
+        for name in ("loaded", "_frozen", "tokeniser", "cache"):
+            self.__dict__.pop(name, None)
+        gc.collect()

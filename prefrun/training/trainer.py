@@ -1,0 +1,168 @@
+"""transformers.Trainer over batches of preference trees, with exact means and whole checkpoints."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import shutil
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import Trainer
+from transformers.trainer_utils import rotate_checkpoints
+
+from prefrun.algorithm import LossAlgorithm, LossOutput
+from prefrun.errors import PrefrunError
+from prefrun.policy.collate import branch_batch
+from prefrun.policy.logprobs import token_logprobs
+
+STAGING = "incomplete"
+"""Folder below checkpoints/ that holds a checkpoint until it is whole."""
+
+
+class NonFinite(PrefrunError):
+    """The loss or a gradient is NaN or infinite."""
+
+
+class PreferenceTrainer(Trainer):  # type: ignore[misc]
+    """Trains a policy with a `LossAlgorithm`.
+
+    Each term's mean is taken over the whole optimizer step: its weights are summed over all
+    micro-batches and processes first, so neither gradient accumulation nor DDP changes the loss.
+    """
+
+    def __init__(self, *, algorithm: LossAlgorithm, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.algorithm = algorithm
+        self.loss_is_scaled_for_ga = True  # the totals below already span all micro-batches
+        self._totals: dict[str, Tensor] = {}
+        self._metrics: dict[str, list[float]] = defaultdict(list)
+        self._staging = False
+
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
+    ) -> tuple[list[Any], None]:
+        """Collect one optimizer step's micro-batches and weigh their terms."""
+        batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
+        self._totals = self._weigh(batches)
+        return batches, None
+
+    def _weigh(self, batches: list[Any]) -> dict[str, Tensor]:
+        """Sum each term's weights; they depend on data only, so zero log-probs will do."""
+        totals: dict[str, Tensor] = {}
+        for inputs in batches:
+            inputs = self._prepare_inputs(inputs)
+            shape = inputs["token_mask"].shape
+            zeros = torch.zeros(shape, device=inputs["token_mask"].device)
+            extras = {name: zeros for name in self.algorithm.needs - {"reference"}}
+            with torch.no_grad():
+                output = self.algorithm.loss(branch_batch(inputs, zeros, extras))
+            for name, term in output.terms.items():
+                weight = term.weights.sum()
+                totals[name] = totals[name] + weight if name in totals else weight
+        if self.args.world_size > 1:
+            totals = {n: self.accelerator.reduce(t, "sum") for n, t in totals.items()}
+        return totals
+
+    def compute_loss(
+        self,
+        model: Any,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Tensor:
+        """Return this micro-batch's share of the step's loss. Raises NonFinite."""
+        del return_outputs, num_items_in_batch
+        logps, extras = token_logprobs(model, inputs, self.algorithm.needs)
+        batch = branch_batch(inputs, logps, extras)
+        output = self.algorithm.loss(batch)
+        loss = self._share(output)
+        if not torch.isfinite(loss):
+            raise NonFinite(self._complaint("the loss", batch.ids))
+        for name, value in output.metrics.items():
+            self._metrics[name].append(float(value))
+        return loss
+
+    def _share(self, output: LossOutput) -> Tensor:
+        shares = [
+            (term.values * term.weights).sum() / self._totals[name].clamp(min=1e-12)
+            for name, term in output.terms.items()
+        ]
+        # DDP averages gradients over processes; the totals already span them
+        return torch.stack(shares).sum() * self.args.world_size
+
+    def _complaint(self, what: str, ids: tuple[str, ...]) -> str:
+        last = sorted(Path(self.args.output_dir).glob("checkpoint-*"), key=os.path.getmtime)
+        where = f"the last good checkpoint is {last[-1]}" if last else "there is no checkpoint yet"
+        records = ", ".join(ids[:8]) + (f" and {len(ids) - 8} more" if len(ids) > 8 else "")
+        return (
+            f"{what} is not finite at step {self.state.global_step + 1}; records: {records}; {where}"
+            "\n  remedy: lower trainer.learning_rate or trainer.max_grad_norm, or look at the records"
+        )
+
+    def check_gradients(self, model: Any) -> None:
+        """Raise NonFinite before an optimizer step that would spoil the weights."""
+        norms = [p.grad.norm() for p in model.parameters() if p.grad is not None]
+        if norms and not torch.isfinite(torch.stack(norms)).all():
+            raise NonFinite(self._complaint("a gradient", ()))
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add the algorithm's metrics, averaged since the last line."""
+        logs |= {name: sum(values) / len(values) for name, values in self._metrics.items()}
+        self._metrics.clear()
+        super().log(logs, start_time)
+
+    def _get_output_dir(self, trial: Any) -> str:
+        folder = super()._get_output_dir(trial)
+        return os.path.join(folder, STAGING) if self._staging else folder
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Write the checkpoint aside and rename it, so that a folder named checkpoint-N is whole."""
+        root = Path(self.args.output_dir)
+        name = f"checkpoint-{self.state.global_step}"
+        with self._stage(root):
+            super()._save_checkpoint(model, trial)
+        if self.args.should_save and not (root / name).exists():
+            os.replace(root / STAGING / name, root / name)
+            shutil.rmtree(root / STAGING)
+            rotate_checkpoints(
+                output_dir=str(root), save_total_limit=self.args.save_total_limit, use_mtime=True
+            )
+        self.accelerator.wait_for_everyone()
+
+    @contextlib.contextmanager
+    def _stage(self, root: Path) -> Iterator[None]:
+        if self.args.should_save:
+            shutil.rmtree(root / STAGING, ignore_errors=True)
+        self._staging = True
+        try:
+            yield
+        except Exception as error:
+            if not is_disk_full(error, root):
+                raise
+            shutil.rmtree(root / STAGING, ignore_errors=True)
+            raise PrefrunError(
+                f"the disk is full: checkpoint {self.state.global_step} could not be written to "
+                f"{root}; earlier checkpoints are intact\n"
+                f"  remedy: free space, then `prefrun resume {root.parent}`"
+            ) from error
+        finally:
+            self._staging = False
+
+
+def is_disk_full(error: BaseException, folder: Path) -> bool:
+    """Tell whether ERROR, raised while writing below FOLDER, means that no space is left.
+
+    torch and safetensors hide the errno in their own exceptions, so their text is read too.
+    """
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return True
+    text = str(error)
+    if "No space left" in text or "os error 28" in text:
+        return True
+    return "unexpected pos" in text and shutil.disk_usage(folder).free < 1 << 20

@@ -1,0 +1,71 @@
+"""Labels, ranks and validation of the record type."""
+
+import math
+
+import pytest
+
+from prefrun.errors import DataError
+from prefrun.records.tree import Branch, Message, PreferenceTree, Step
+
+
+def branch(text, **keys):
+    return Branch((Step(text),), **keys)
+
+
+def test_labels_are_scores_where_all_have_them_else_negated_ranks():
+    both = (
+        branch("a", scores={"overall": 3.0}, rank=2),
+        branch("b", scores={"overall": 5}, rank=1),
+    )
+    tree = PreferenceTree("id", "p", both)
+    assert tree.labels() == [3.0, 5.0]
+    assert tree.labels("style") == [-2.0, -1.0]
+
+
+def test_ties_share_the_smallest_rank():
+    scores = {"a": 1, "b": 2, "c": 2, "d": 3}
+    answers = tuple(branch(text, scores={"overall": score}) for text, score in scores.items())
+    assert PreferenceTree("id", "p", answers).ranks() == [4, 2, 2, 1]
+
+
+def test_a_missing_objective_names_the_known_ones():
+    tree = PreferenceTree("id", "p", (branch("a", scores={"style": 1.0}), branch("b")))
+    with pytest.raises(DataError, match=r"record id.*'overall'.*\n.*\['style'\]"):
+        tree.labels()
+
+
+def test_the_prompt_text_of_a_chat_is_its_last_user_message():
+    chat = (Message("user", "one"), Message("assistant", "two"), Message("user", "three"))
+    assert PreferenceTree("id", chat).prompt_text == "three"
+    assert PreferenceTree("id", "text").prompt_text == "text"
+
+
+def test_a_branch_is_its_steps_joined():
+    assert Branch((Step("a\n"), Step("b"))).text == "a\nb"
+
+
+@pytest.mark.parametrize(
+    ("tree", "field"),
+    [
+        (PreferenceTree("id", " "), "prompt"),
+        (PreferenceTree("id", (Message("system", "s"),)), "prompt"),
+        (PreferenceTree("id", "p", (branch("a"),)), "branches"),
+        (PreferenceTree("id", "p", (branch("a"), branch("a"))), "branches[1]"),
+        (PreferenceTree("id", "p", (branch("a"), Branch(()))), "branches[1].steps"),
+        (
+            PreferenceTree("id", "p", (branch("a", scores={"x": math.nan}), branch("b"))),
+            "branches[0].scores.x",
+        ),
+        (
+            PreferenceTree("id", "p", (Branch((Step("a", math.inf),)), branch("b"))),
+            "branches[0].steps[0].score",
+        ),
+        (PreferenceTree("id", "p", (branch("a", rank=0), branch("b"))), "branches[0].rank"),
+        (PreferenceTree("id", "p", (branch("a", weight=-1), branch("b"))), "branches[0].weight"),
+        (PreferenceTree("id", "p", (branch("a"), branch("b")), weight=math.nan), "weight"),
+    ],
+)
+def test_an_unusable_tree_names_its_field(tree, field):
+    with pytest.raises(DataError) as caught:
+        tree.validate(min_branches=2)
+    assert (caught.value.record, caught.value.field) == ("id", field)

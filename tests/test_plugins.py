@@ -1,0 +1,57 @@
+"""Discovery: good plugins show, broken ones are named and break nothing else, clashes are refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.conftest import DEMO, DEMO_YAML
+
+
+@pytest.mark.usefixtures("demo")
+def test_an_installed_plugin_is_listed_with_its_origin(prefrun):
+    done = prefrun("plugins")
+    assert done.returncode == 0, done.stderr
+    line = next(line for line in done.stdout.splitlines() if line.startswith("demo "))
+    assert line.split() == ["demo", "algo", "1.2.3", "prefrun-demo", "prefrun_demo.algo:Demo"]
+
+
+@pytest.mark.usefixtures("demo")
+def test_a_broken_plugin_is_named_and_the_others_work(prefrun, make_plugin):
+    make_plugin("bad", "raise RuntimeError('out of cheese')")
+    done = prefrun("plugins")
+    assert done.returncode == 0
+    assert "broken: bad (prefrun-bad 1.2.3" in done.stdout
+    assert "RuntimeError: out of cheese" in done.stdout
+    assert "PREFRUN_BLOCK=bad" in done.stdout
+    assert "algo=demo" in prefrun("--help").stdout or "demo" in prefrun("--help").stdout
+    assert prefrun("algo=demo", "--cfg", "job").returncode == 0
+
+
+@pytest.mark.usefixtures("demo")
+def test_a_blocked_plugin_is_not_loaded(prefrun, make_plugin):
+    make_plugin("bad", "raise RuntimeError('out of cheese')")
+    assert "cheese" not in prefrun("plugins", PREFRUN_BLOCK="bad").stdout
+
+
+def test_a_misspelt_hook_is_reported_with_the_right_name(prefrun, make_plugin):
+    make_plugin("typo", DEMO.replace("def prefrun_components", "def prefrun_componentz"))
+    assert "Did you mean 'prefrun_components'?" in prefrun("plugins").stdout
+
+
+@pytest.mark.usefixtures("demo")
+def test_two_plugins_with_one_name_are_both_named(prefrun, make_plugin):
+    make_plugin("twin", DEMO.replace("prefrun_demo", "prefrun_twin"), {"algo/demo.yaml": DEMO_YAML})
+    done = prefrun("algo=demo")
+    assert done.returncode == 2
+    assert "algo=demo is claimed twice" in done.stderr
+    assert "prefrun-demo 1.2.3" in done.stderr
+    assert "prefrun-twin 1.2.3" in done.stderr
+    assert "PREFRUN_BLOCK=" in done.stderr
+    assert prefrun("plugins", PREFRUN_BLOCK="twin").returncode == 0
+
+
+def test_an_unknown_group_is_refused(prefrun, make_plugin):
+    make_plugin("odd", DEMO.replace('"algo", "demo"', '"alg", "demo"'))
+    done = prefrun("plugins")
+    assert done.returncode == 2
+    assert "unknown group 'alg'" in done.stderr

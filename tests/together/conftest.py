@@ -1,0 +1,75 @@
+"""Runs the command as a user would, small enough for two cores."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SMALL = (
+    "data.max_records=48",
+    "evaluation.max_records=8",
+    "evaluation.max_new_tokens=16",
+    "evaluation.bootstrap=50",
+    "trainer.batch_size=4",
+    "trainer.max_steps=6",
+    "trainer.logging_steps=2",
+    "trainer.checkpoint_steps=2",
+)
+
+
+class Workplace:
+    """A folder to run in, with a cache of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {**os.environ, "PREFRUN_CACHE": str(folder / "cache"), "COLUMNS": "200"}
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Start `prefrun WORDS` and return the process."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "prefrun", *words],
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run `prefrun WORDS` to its end."""
+        process = self.start(*words)
+        out, err = process.communicate()
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def train(self, output: str, *words: str) -> dict[str, Any]:
+        """Run the small main job into OUTPUT and return its summary."""
+        done = self.run(*MAIN, *SMALL, f"output_dir={output}", *words)
+        assert done.returncode == 0, done.stderr + done.stdout
+        return self.summary(output)
+
+    def summary(self, output: str) -> dict[str, Any]:
+        """The content of OUTPUT's summary.json."""
+        return json.loads((self.folder / output / "summary.json").read_text())
+
+
+MAIN = ("algo=lipo", "data=ultrafeedback")
+
+
+@pytest.fixture
+def workplace(tmp_path: Path) -> Workplace:
+    """A fresh folder to run in."""
+    return Workplace(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Workplace:
+    """A workplace whose folder `whole` holds one finished small run."""
+    place = Workplace(tmp_path_factory.mktemp("finished"))
+    place.train("whole")
+    return place
