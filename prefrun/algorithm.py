@@ -1,7 +1,7 @@
 """The three shapes an algorithm can have. torch is named here only for types.
 
 - `LossAlgorithm`: a pure loss over a batch of preference trees; the host trains it.
-- `RunAlgorithm`: owns its run (reward models, online RL, diffusion) and borrows the host's services.
+- `RunAlgorithm`: owns its run (reward models, online RL, diffusion), borrows the host's services.
 - `DecodingAlgorithm`: trains nothing; it wraps a policy (decoding-time selection).
 """
 
@@ -50,7 +50,7 @@ class LossOutput:
         return sum(means[1:], start=means[0])
 
 
-class Algorithm(ABC):
+class Algorithm:
     """What every algorithm plugin is: called with its config, after the config was validated."""
 
     golden: ClassVar[str | None] = None
@@ -64,7 +64,7 @@ class Algorithm(ABC):
         self.config = config
 
 
-class LossAlgorithm(Algorithm):
+class LossAlgorithm(Algorithm, ABC):
     """A pure loss over a batch of preference trees. The host trains the policy with it."""
 
     needs: ClassVar[frozenset[str]] = frozenset({"reference"})
@@ -85,7 +85,7 @@ class LossAlgorithm(Algorithm):
         """Return the loss of one batch. Pure: the same batch gives the same output."""
 
 
-class RunAlgorithm(Algorithm):
+class RunAlgorithm(Algorithm, ABC):
     """Owns its run: reward models, online RL, diffusion, recommenders."""
 
     @abstractmethod
@@ -93,7 +93,7 @@ class RunAlgorithm(Algorithm):
         """Train, and return the policy to evaluate; None where there is none."""
 
 
-class DecodingAlgorithm(Algorithm):
+class DecodingAlgorithm(Algorithm, ABC):
     """Trains nothing: changes how a policy answers."""
 
     @abstractmethod

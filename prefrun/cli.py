@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from prefrun.errors import PrefrunError
@@ -15,6 +15,7 @@ COMMANDS = {
     "diff": ("prefrun.commands.diff:diff", "RUN_A RUN_B: what differs, results included"),
     "resume": ("prefrun.commands.resume:resume", "RUN_DIR: go on with a run that was cut"),
 }
+Command = Callable[[list[str]], int]
 INTERRUPTED = 130
 
 
@@ -45,9 +46,10 @@ def _dispatch(arguments: list[str]) -> int:
     return launch(arguments)
 
 
-def _command(word: str):  # type: ignore[no-untyped-def]
+def _command(word: str) -> Command:
     module, _, function = COMMANDS[word][0].partition(":")
-    return getattr(import_module(module), function)
+    command: Command = getattr(import_module(module), function)
+    return command
 
 
 if __name__ == "__main__":

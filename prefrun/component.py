@@ -11,20 +11,20 @@ GROUPS = ("algo", "data", "model", "reward", "evaluator", "tracker")
 
 @dataclass(frozen=True, slots=True)
 class Component:
-    """One choice in a config group, such as `algo=lipo`. Cheap to make: `factory` is only a string."""
+    """One choice in a config group, such as `algo=lipo`. Cheap: `factory` is only a string."""
 
     group: str
     """One of GROUPS: what the component is, and the key the user types."""
     name: str
     """The word the user types after `group=`."""
     config: type
-    """Dataclass of the component's keys. Every component has a dataclass of its own: it is found by it."""
+    """Dataclass of its keys. Every component has one of its own, by which it is found."""
     factory: str
     """'module:attribute' of the class that is called with the config; imported on first use."""
     summary: str
     """One line for `prefrun plugins` and `--help`."""
 
     def load(self) -> Any:
-        """Import the module of `factory` and return its attribute. Raises ImportError, AttributeError."""
+        """Import `factory` and return it. Raises ImportError, AttributeError."""
         module, _, attribute = self.factory.partition(":")
         return getattr(import_module(module), attribute)

@@ -30,6 +30,4 @@ def register_configs() -> None:
     store = ConfigStore.instance()
     store.store(group="schema", name="run", node=RunConfig, provider="prefrun")
     for (group, name), component in components().items():
-        store.store(
-            group=f"schema/{group}", name=name, node=component.config, provider="prefrun"
-        )
+        store.store(group=f"schema/{group}", name=name, node=component.config, provider="prefrun")

@@ -19,14 +19,16 @@ console = Console(soft_wrap=True, highlight=False)
 
 @contextmanager
 def progress(description: str, total: int | None = None) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar and yield `update(done, total)`. Prints nothing where the output is no terminal."""
+    """Show a bar and yield `update(done, total)`. Silent where the output is no terminal."""
     columns = (
         TextColumn("{task.description:<24}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
         task = bar.add_task(description, total=total)
 
         def update(done: int, total: int) -> None:

@@ -34,7 +34,9 @@ def launch(arguments: Sequence[str]) -> int:
     os.environ[FULL_ERROR] = "1"  # else Hydra prints errors in its own way and exits with 1
     sys.argv[1:] = arguments
     sweep = SweepFolder()
-    main = hydra.main(version_base="1.3", config_path=str(conf_dir("prefrun")), config_name="config")
+    main = hydra.main(
+        version_base="1.3", config_path=str(conf_dir("prefrun")), config_name="config"
+    )
     try:
         main(sweep.job)()
     except PrefrunError:

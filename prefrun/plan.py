@@ -91,15 +91,15 @@ def make_plan(config: DictConfig) -> Plan:
 
 def retyped(plain: Mapping[str, Any], names: Mapping[str, Any]) -> DictConfig:
     """Give a stored configuration its schemas back. NAMES is `Plan.component_names()`."""
-    config = OmegaConf.merge(OmegaConf.structured(RunConfig), _without(plain, SINGLE_GROUPS))
+    config: Any = OmegaConf.merge(OmegaConf.structured(RunConfig), _without(plain, SINGLE_GROUPS))
     for group in SINGLE_GROUPS:
         schema = _schema(group, names[group])
         config[group] = OmegaConf.merge(OmegaConf.structured(schema), plain[group] or {})
     for name, component in names["evaluator"].items():
         schema = OmegaConf.structured(_schema("evaluator", component))
         config.evaluator[name] = OmegaConf.merge(schema, plain["evaluator"][name] or {})
-    assert isinstance(config, DictConfig)
-    return config
+    retyped_config: DictConfig = config
+    return retyped_config
 
 
 def _without(plain: Mapping[str, Any], groups: tuple[str, ...]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import pluggy
 
 from prefrun import builtin, hookspecs
 from prefrun.component import GROUPS, Component
-from prefrun.errors import PluginError
+from prefrun.errors import PluginError, closest
 
 ENTRY_POINT_GROUP = "prefrun"
 BLOCK_VARIABLE = "PREFRUN_BLOCK"
@@ -59,22 +59,23 @@ def _register(manager: pluggy.PluginManager, point: EntryPoint) -> Plugin:
     try:
         module = point.load()
         manager.register(module, name=point.name)
-        _check_hooks(manager, module)
+        _check_hooks(module)
+        _check_components(manager, point.name)
     except Exception as problem:  # whatever a stranger's module raises must not break the others
-        error = f"{type(problem).__name__}: {problem}".splitlines()[0]
+        error = " ".join(f"{type(problem).__name__}: {problem}".split())
         if manager.has_plugin(point.name):
             manager.unregister(name=point.name)
     return Plugin(point.name, name, version, point.value, error)
 
 
-def _check_hooks(manager: pluggy.PluginManager, module: object) -> None:
+def _check_hooks(module: object) -> None:
     known = {name for name in vars(hookspecs) if name.startswith("prefrun_")}
     for name in vars(module):
-        if name.startswith("prefrun_") and name not in known and hasattr(
-            getattr(module, name), "prefrun_impl"
+        if (
+            name.startswith("prefrun_")
+            and name not in known
+            and hasattr(getattr(module, name), "prefrun_impl")
         ):
-            from prefrun.errors import closest
-
             raise PluginError(f"unknown hook '{name}'.{closest(name, sorted(known))}")
 
 
@@ -98,8 +99,7 @@ def registered() -> dict[tuple[str, str], Registered]:
     found: dict[tuple[str, str], Registered] = {}
     for implementation in manager.hook.prefrun_components.get_hookimpls():
         plugin = by_name[implementation.plugin_name]
-        for component in implementation.function():
-            _check_component(component, plugin)
+        for component in _components_of(implementation):
             key = (component.group, component.name)
             if key in found:
                 raise PluginError(_clash(key, found[key].plugin, plugin))
@@ -107,12 +107,21 @@ def registered() -> dict[tuple[str, str], Registered]:
     return dict(sorted(found.items()))
 
 
-def _check_component(component: Component, plugin: Plugin) -> None:
-    if component.group not in GROUPS:
-        raise PluginError(
-            f"{plugin.distribution} registers '{component.name}' in the unknown group "
-            f"'{component.group}'; groups are {', '.join(GROUPS)}"
-        )
+def _components_of(implementation: pluggy.HookImpl) -> list[Component]:
+    found: list[Component] = list(implementation.function())  # type: ignore[call-overload]
+    return found
+
+
+def _check_components(manager: pluggy.PluginManager, plugin: str) -> None:
+    for implementation in manager.hook.prefrun_components.get_hookimpls():
+        if implementation.plugin_name != plugin:
+            continue
+        for component in _components_of(implementation):
+            if component.group not in GROUPS:
+                raise PluginError(
+                    f"'{component.name}' is registered in the unknown group '{component.group}'; "
+                    f"groups are {', '.join(GROUPS)}"
+                )
 
 
 def _clash(key: tuple[str, str], first: Plugin, second: Plugin) -> str:

@@ -17,12 +17,12 @@ class Reward(Protocol):
     """Shown beside the metrics it produces."""
 
     def score(self, trees: Sequence[PreferenceTree], responses: Sequence[str]) -> list[float]:
-        """Return one finite score per (tree's prompt, response), higher is better; equal lengths."""
+        """Return one finite score per pair of prompt and response, higher is better."""
         ...
 
 
 class RewardSource(Protocol):
-    """A component of the group `reward`: called with its config, then asked for the run's reward."""
+    """A component of the group `reward`: called with its config, then asked for the reward."""
 
     def of(self, data: DataSplit) -> Reward | None:
         """Return the reward for answers to DATA's prompts; None where there is none.

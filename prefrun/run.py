@@ -15,12 +15,12 @@ from omegaconf import DictConfig, OmegaConf
 from prefrun.console import console
 from prefrun.plan import Plan, make_plan
 from prefrun.plugins import plugin_manager
+from prefrun.run_header import print_header, print_result
 from prefrun.rundir.directory import RunDirectory
 from prefrun.rundir.files import write_atomically, write_json
 from prefrun.rundir.manifest import collect_manifest
 from prefrun.rundir.run import Run
 from prefrun.rundir.status import fail, finish, interrupt, start
-from prefrun.run_header import print_header, print_result
 
 if TYPE_CHECKING:
     from prefrun.records.split import DataSplit

@@ -36,7 +36,9 @@ def print_result(directory: RunDirectory, summary: Mapping[str, Any]) -> None:
     for heading in ("metric", "before", "after", "95 % interval"):
         table.add_column(heading, justify="left" if heading == "metric" else "right")
     for name, values in summary["metrics"].items():
-        table.add_row(name, *(_cell(values.get(key)) for key in ("before", "after")), _interval(values))
+        table.add_row(
+            name, *(_cell(values.get(key)) for key in ("before", "after")), _interval(values)
+        )
     console.print(table)
     for name, reason in summary.get("not_measured", {}).items():
         console.print(f"not measured: {name} ({reason})")

@@ -31,7 +31,9 @@ def make_plugin(plugin_folder: Path) -> Callable[..., None]:
         (package / "__init__.py").write_text(code)
         info = plugin_folder / f"prefrun_{name}-1.2.3.dist-info"
         info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: prefrun-{name}\nVersion: 1.2.3\n")
+        (info / "METADATA").write_text(
+            f"Metadata-Version: 2.1\nName: prefrun-{name}\nVersion: 1.2.3\n"
+        )
         (info / "entry_points.txt").write_text(f"[prefrun]\n{name} = prefrun_{name}\n")
         for path, text in (conf or {}).items():
             target = package / "conf" / path

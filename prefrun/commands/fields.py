@@ -7,6 +7,7 @@ import dataclasses
 import inspect
 import textwrap
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ def _docstrings(config: type) -> dict[str, str]:
             continue
         tree = ast.parse(textwrap.dedent(inspect.getsource(owner)))
         body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
-        for before, after in zip(body, body[1:], strict=False):
+        for before, after in pairwise(body):
             if (
                 isinstance(before, ast.AnnAssign)
                 and isinstance(before.target, ast.Name)

@@ -20,7 +20,9 @@ def plugins(arguments: list[str]) -> int:
     ]
     widths = [max(len(row[i]) for row in [HEADINGS, *rows]) for i in range(len(HEADINGS))]
     for row in [HEADINGS, *rows]:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        print(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        )
     for plugin in plugin_manager()[1]:
         if plugin.error:
             print(

@@ -10,6 +10,8 @@ from statistics import fmean, stdev
 from prefrun.comparison.runs import RunResult
 
 LEAST_PAIRS = 2
+ROUNDING = 1e-9
+"""Differences that spread less than this part of their mean are equal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +65,20 @@ def _prompt_pairs(one: RunResult, two: RunResult, metric: str) -> list[tuple[flo
     return [(x, y) for x, y in zip(ours, theirs, strict=True) if x is not None and y is not None]
 
 
+def _sign_flip_p(mean: float, n: int) -> float:
+    """Return p where all N differences are equal, so that t is 0/0 or infinite.
+
+    Of the 2^n ways to flip their signs (Fisher's randomisation test), two are as extreme.
+    """
+    return 1.0 if mean == 0 else 2.0 ** (1 - n)
+
+
 def _paired_t(pairs: Sequence[tuple[float, float]], unit: str) -> PairedTest:
     differences = [theirs - ours for ours, theirs in pairs]
     mean = fmean(differences)
-    error = standard_error(differences)
-    if not error:  # no spread: t would be 0/0 or infinite
-        return PairedTest(mean, 1.0 if mean == 0 else 0.0, unit, len(pairs))
+    error = standard_error(differences) or 0.0
+    if error <= ROUNDING * abs(mean):
+        return PairedTest(mean, _sign_flip_p(mean, len(pairs)), unit, len(pairs))
     from scipy.special import stdtr  # what scipy.stats.ttest_rel uses, and faster to import
 
     p = 2 * float(stdtr(len(pairs) - 1, -abs(mean / error)))

@@ -132,31 +132,40 @@ def _scan(shard: _Shard, file: BinaryIO) -> None:
     if identity != shard.identity or status.st_size < shard.scanned:
         shard.identity, shard.scanned, shard.offsets = identity, 0, {}
     file.seek(shard.scanned)
-    data = file.read()
+    data = file.read(status.st_size - shard.scanned)
     at = 0
-    while (at := data.find(MAGIC, at)) >= 0 and at + HEADER.size <= len(data):
-        _, key, count, itemsize = HEADER.unpack_from(data, at)
-        length = HEADER.size + count * itemsize + CHECKSUM
-        whole = itemsize in DTYPES and at + length <= len(data)
-        if not whole and data.find(MAGIC, at + 1) < 0:
-            break  # perhaps being written now: look again next time
-        if whole:
+    while (at := data.find(MAGIC, at)) >= 0:
+        found = _entry_at(data, at)
+        if found:
+            key, length = found
             shard.offsets[key] = (shard.scanned + at, length)
-        at += length if whole else 1
+        elif data.find(MAGIC, at + 1) < 0:
+            break  # perhaps being written now: look again next time
+        at += length if found else 1
     shard.scanned += at if at >= 0 else max(0, len(data) - len(MAGIC))
 
 
+def _entry_at(data: bytes, at: int) -> tuple[bytes, int] | None:
+    """Return key and length of the entry that begins at AT, where it is whole and sound."""
+    if at + HEADER.size > len(data):
+        return None
+    _, key, count, itemsize = HEADER.unpack_from(data, at)
+    end = at + HEADER.size + count * itemsize
+    body, checksum = data[at:end], data[end : end + CHECKSUM]
+    if itemsize not in DTYPES or len(checksum) < CHECKSUM or _checksum(body) != checksum:
+        return None
+    return key, end + CHECKSUM - at
+
+
 def _load(shard: _Shard, file: BinaryIO, key: bytes) -> Tensor | None:
-    """Return the entry under KEY where its checksum fits."""
+    """Return the entry under KEY; its checksum is tried again, for the file may have changed."""
     if key not in shard.offsets:
         return None
     start, length = shard.offsets[key]
     file.seek(start)
     entry = file.read(length)
-    body, checksum = entry[:-CHECKSUM], entry[-CHECKSUM:]
-    if len(entry) != length or _checksum(body) != checksum:
+    if _entry_at(entry, 0) != (key, length):
         return None
-    _, stored, _, itemsize = HEADER.unpack_from(body)
-    if stored != key:
-        return None
-    return torch.from_numpy(np.frombuffer(body, DTYPES[itemsize], offset=HEADER.size).copy())
+    *_, count, itemsize = HEADER.unpack_from(entry)
+    values = np.frombuffer(entry, DTYPES[itemsize], count=count, offset=HEADER.size)
+    return torch.from_numpy(values.copy())

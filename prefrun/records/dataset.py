@@ -6,13 +6,13 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
 from itertools import islice
 from typing import Any
 
 from prefrun.errors import DataError
 from prefrun.records.checking import usable_tree
 from prefrun.records.config import FileDataConfig, OnBadRecord
+from prefrun.records.converters.step_trees import to_step_tree
 from prefrun.records.format import Format
 from prefrun.records.place import Place, ReadRow, Row
 from prefrun.records.split import DataSplit, ReadCounts
@@ -133,7 +133,7 @@ def _fingerprint(
     digest = hashlib.sha256(_digest(objective).encode())
     for part in (train, test):
         for tree in part:
-            digest.update(_digest({**asdict(tree), "id": None}).encode())
+            digest.update(_digest(to_step_tree(tree)).encode())
         digest.update(b"|")
     return digest.hexdigest()
 

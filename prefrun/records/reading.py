@@ -30,15 +30,14 @@ def read_rows(path: str | Path) -> Iterator[ReadRow]:
     Raises DataError for what spoils the whole file or folder.
     """
     path = Path(path).expanduser()
-    if not path.exists():
-        raise _not_found(path)
-    if not path.is_dir():
-        yield from _read_file(path)
-    elif is_saved_dataset(path):
-        yield from read_saved_dataset(path)
-    else:
-        for file in _files_of(path):
-            yield from _read_file(file)
+    try:
+        parts = _parts(path)
+    except OSError as error:
+        problem = f"cannot be read: {error.strerror or error}"
+        remedy = "check the path and its permissions"
+        raise DataError(problem, file=path, remedy=remedy) from error
+    for part in parts:
+        yield from part
 
 
 def stem(path: str | Path) -> str:
@@ -46,6 +45,17 @@ def stem(path: str | Path) -> str:
     'data/pairs.jsonl.gz'."""
     name = Path(path).expanduser().absolute().name
     return name.removesuffix(_kind(name) or "")
+
+
+def _parts(path: Path) -> list[Iterator[ReadRow]]:
+    """Return one reader per file. Raises DataError, OSError."""
+    if not path.exists():
+        raise _not_found(path)
+    if not path.is_dir():
+        return [_read_file(path)]
+    if is_saved_dataset(path):
+        return [read_saved_dataset(path)]
+    return [_read_file(file) for file in _files_of(path)]
 
 
 def _read_file(path: Path) -> Iterator[ReadRow]:

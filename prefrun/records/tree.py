@@ -109,7 +109,9 @@ class PreferenceTree:
                 field="branches",
             )
         if not self.weight >= 0 or math.isinf(self.weight):
-            raise DataError(f"weight {self.weight} is not a number >= 0", record=self.id, field="weight")
+            raise DataError(
+                f"weight {self.weight} is not a number >= 0", record=self.id, field="weight"
+            )
         for number, branch in enumerate(self.branches):
             _validate_branch(branch, f"branches[{number}]", self.id)
         texts = [branch.text for branch in self.branches]
@@ -117,7 +119,9 @@ class PreferenceTree:
             first = texts.index(text)
             if first != number:
                 raise DataError(
-                    f"the same answer as branches[{first}]", record=self.id, field=f"branches[{number}]"
+                    f"the same answer as branches[{first}]",
+                    record=self.id,
+                    field=f"branches[{number}]",
                 )
 
 
@@ -125,11 +129,29 @@ def _validate_branch(branch: Branch, where: str, record: str) -> None:
     if not branch.steps:
         raise DataError("no steps", record=record, field=f"{where}.steps")
     numbers = {f"scores.{name}": score for name, score in branch.scores.items()}
-    numbers |= {f"steps[{i}].score": s.score for i, s in enumerate(branch.steps) if s.score is not None}
+    numbers |= {
+        f"steps[{i}].score": s.score for i, s in enumerate(branch.steps) if s.score is not None
+    }
     for name, number in numbers.items():
-        if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
-            raise DataError(f"{number!r} is not a finite number", record=record, field=f"{where}.{name}")
-    if branch.rank is not None and (isinstance(branch.rank, bool) or branch.rank < 1):
-        raise DataError(f"rank {branch.rank} is not at least 1", record=record, field=f"{where}.rank")
+        if not _is_finite(number):
+            raise DataError(
+                f"{number!r} is not a finite number", record=record, field=f"{where}.{name}"
+            )
+    rank = branch.rank
+    if rank is not None and (isinstance(rank, bool) or not isinstance(rank, int) or rank < 1):
+        raise DataError(
+            f"rank {rank!r} is not a whole number >= 1", record=record, field=f"{where}.rank"
+        )
     if not branch.weight >= 0 or math.isinf(branch.weight):
-        raise DataError(f"weight {branch.weight} is not >= 0", record=record, field=f"{where}.weight")
+        raise DataError(
+            f"weight {branch.weight} is not >= 0", record=record, field=f"{where}.weight"
+        )
+
+
+def _is_finite(number: object) -> bool:
+    if isinstance(number, bool) or not isinstance(number, int | float):
+        return False
+    try:
+        return math.isfinite(number)
+    except OverflowError:  # an integer beyond every float
+        return False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isclose
+
 MISSING = "-"
 
 UNITS = {
@@ -59,7 +61,8 @@ def format_change(before: float | None, after: float | None) -> str:
     """Return AFTER - BEFORE with its sign, or an empty string where one is missing."""
     if before is None or after is None:
         return ""
-    change = format_number(after - before)
+    equal = isclose(before, after, rel_tol=1e-9)  # a rounding error is no change
+    change = format_number(0.0 if equal else after - before)
     return change if change.startswith("-") else f"+{change}"
 
 

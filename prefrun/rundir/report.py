@@ -125,8 +125,8 @@ def _origin(manifest: Mapping[str, Any]) -> list[str]:
     model, packages = manifest.get("model", {}), versions.get("packages", {})
     facts = {
         "time": manifest.get("created"),
-        "data": f"{data.get('name')}, fingerprint `{data.get('fingerprint')}`",
-        "model": f"{model.get('name')}, fingerprint `{model.get('fingerprint')}`",
+        "data": _named(data),
+        "model": _named(model),
         "code": _commit(manifest.get("code", {}).get("prefrun")),
         "versions": ", ".join(
             f"{name} {packages[name]}"
@@ -139,6 +139,11 @@ def _origin(manifest: Mapping[str, Any]) -> list[str]:
     }
     rows = [f"| {name} | {value} |" for name, value in facts.items() if value]
     return ["## Made from", "", "| | |", "| --- | --- |", *rows, "", "All of it: `manifest.json`."]
+
+
+def _named(part: Mapping[str, Any]) -> str:
+    mark = part.get("fingerprint")
+    return f"{part.get('name')}, fingerprint `{mark}`" if mark else str(part.get("name"))
 
 
 def _commit(code: Mapping[str, Any] | None) -> str:

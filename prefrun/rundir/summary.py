@@ -35,6 +35,7 @@ def build_summary(
         *(name for name in before["metrics"] if name not in after["metrics"]),
     ]
     directions = {**before["directions"], **after["directions"]}
+    missing = {**before["not_measured"], **after["not_measured"]}
     return {
         "status": "finished",
         "run_id": run.id,
@@ -47,7 +48,7 @@ def build_summary(
         "steps": steps,
         "metrics": {name: _change(name, before["metrics"], after["metrics"]) for name in names},
         "directions": {name: directions.get(name, NO_DIRECTION) for name in names},
-        "not_measured": {**before["not_measured"], **after["not_measured"]},
+        "not_measured": {n: reason for n, reason in missing.items() if n not in after["metrics"]},
         "timing": dict(timing),
         "records": dict(records),
     }

@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from prefrun.component import Component
+from prefrun.config_errors import config_error
 from prefrun.errors import PluginError, closest
 from prefrun.paths import conf_dir
 from prefrun.plugins import components
@@ -37,9 +39,10 @@ def compose_node(component: Component, overrides: Sequence[str] = ()) -> DictCon
     """Return COMPONENT's typed configuration node with its shipped defaults and OVERRIDES.
 
     OVERRIDES are 'key=value', without the group. A component that no plugin registers has no YAML
-    file: its schema's own defaults stand in. Raises Hydra's and OmegaConf's errors.
+    file: its schema's own defaults stand in. Raises ConfigError as the command line would.
     """
     from hydra import compose, initialize_config_dir
+    from hydra.errors import HydraException
 
     from prefrun.compose import register_configs
 
@@ -50,7 +53,10 @@ def compose_node(component: Component, overrides: Sequence[str] = ()) -> DictCon
     if components().get((group, name)) is not component:
         _store(component, prefix)
     with _no_other_hydra(), initialize_config_dir(str(conf_dir("prefrun")), version_base="1.3"):
-        config = compose(overrides=words)
+        try:
+            config = compose(overrides=words)
+        except (HydraException, OmegaConfBaseException) as error:
+            raise config_error(error) from error
     node = OmegaConf.select(config, prefix)
     if not isinstance(node, DictConfig):
         raise PluginError(f"{group}/{name}.yaml puts nothing under '{prefix}'")

@@ -42,7 +42,7 @@ class Verdict:
     status: str
     """passed | failed | expected (failed, as announced) | skipped | blocked."""
     seen: str = ""
-    """What was seen, or why nothing was looked at; one line or more."""
+    """What was seen, or why nothing was looked at; one line."""
     error: BaseException | None = None
 
     def __str__(self) -> str:
@@ -170,13 +170,14 @@ def settle(suite: Suite) -> Report:
 
 
 def describe(error: BaseException) -> str:
-    """Return an assertion's text; of another error also its type and the author's line."""
-    if isinstance(error, AssertionError) and str(error):
-        return str(error)
+    """Return, on one line, an assertion's text; of another error also its type and place."""
+    text = "; ".join(line.strip() for line in str(error).splitlines() if line.strip())
+    if isinstance(error, AssertionError) and text:
+        return text
     place, trace = "", error.__traceback__
     while trace is not None:
         module = trace.tb_frame.f_globals.get("__name__", "")
-        if not module.startswith(("prefrun.testing", "torch")):
+        if not module.startswith(("prefrun.testing", "torch")):  # the author's own code
             place = f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
         trace = trace.tb_next
-    return f"raised {type(error).__name__}: {error}{place}"
+    return f"raised {type(error).__name__}: {text}{place}"

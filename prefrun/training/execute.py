@@ -42,7 +42,8 @@ def execute(
     from transformers import set_seed
     from transformers.utils import logging as transformers_logging
 
-    transformers_logging.disable_progress_bar()  # its bars would tear the host's
+    quiet: Any = transformers_logging.disable_progress_bar
+    quiet()  # its bars would tear the host's
     set_seed(run.seed)
     algorithm = plan.algorithm()
     reward = plan.build("reward").of(data)

@@ -27,7 +27,7 @@ class Listener(Protocol):
         """A whole checkpoint is on disk."""
 
 
-class Observer(TrainerCallback):  # type: ignore[misc]
+class Observer(TrainerCallback):
     """A transformers callback that forwards to a `Listener`."""
 
     def __init__(self, listener: Listener, check_gradients: Callable[[Any], None]) -> None:

@@ -12,7 +12,26 @@ if TYPE_CHECKING:
     from prefrun.records.tree import PreferenceTree
     from prefrun.reward import Reward
     from prefrun.rundir.run import Run
-    from prefrun.schema import RunConfig
+    from prefrun.schema import CacheConfig, EvaluationConfig, TrainerConfig
+
+
+class Settings(Protocol):
+    """The host's own sections of the configuration."""
+
+    @property
+    def trainer(self) -> TrainerConfig:
+        """How the host trains."""
+        ...
+
+    @property
+    def evaluation(self) -> EvaluationConfig:
+        """How the policy is measured."""
+        ...
+
+    @property
+    def cache(self) -> CacheConfig:
+        """Where reference log-probs are kept."""
+        ...
 
 
 class Services(Protocol):
@@ -24,7 +43,7 @@ class Services(Protocol):
         ...
 
     @property
-    def config(self) -> RunConfig:
+    def config(self) -> Settings:
         """Trainer, evaluation and cache settings."""
         ...
 

@@ -16,7 +16,8 @@ from prefrun.policy.cache import ReferenceCache
 from prefrun.policy.model_policy import ModelPolicy
 from prefrun.policy.policy import BranchLogps, LoadedModel, Policy
 from prefrun.policy.reference import reference_logps
-from prefrun.policy.tokenise import TokenisedTree, Tokeniser, TruncationCount
+from prefrun.policy.tokenise import TokenisedTree, Tokeniser
+from prefrun.policy.truncation import TruncationCount
 from prefrun.records.split import DataSplit
 from prefrun.records.tree import PreferenceTree
 from prefrun.reward import Reward

@@ -25,11 +25,11 @@ STAGING = "incomplete"
 """Folder below checkpoints/ that holds a checkpoint until it is whole."""
 
 
-class NonFinite(PrefrunError):
+class NonFiniteError(PrefrunError):
     """The loss or a gradient is NaN or infinite."""
 
 
-class PreferenceTrainer(Trainer):  # type: ignore[misc]
+class PreferenceTrainer(Trainer):
     """Trains a policy with a `LossAlgorithm`.
 
     Each term's mean is taken over the whole optimizer step: its weights are summed over all
@@ -43,6 +43,11 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]
         self._totals: dict[str, Tensor] = {}
         self._metrics: dict[str, list[float]] = defaultdict(list)
         self._staging = False
+
+    @property
+    def _root(self) -> Path:
+        """Folder of the checkpoints."""
+        return Path(str(self.args.output_dir))
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
@@ -76,14 +81,14 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]
         return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Tensor:
-        """Return this micro-batch's share of the step's loss. Raises NonFinite."""
+        """Return this micro-batch's share of the step's loss. Raises NonFiniteError."""
         del return_outputs, num_items_in_batch
         logps, extras = token_logprobs(model, inputs, self.algorithm.needs)
         batch = branch_batch(inputs, logps, extras)
         output = self.algorithm.loss(batch)
         loss = self._share(output)
         if not torch.isfinite(loss):
-            raise NonFinite(self._complaint("the loss", batch.ids))
+            raise NonFiniteError(self._complaint("the loss", batch.ids))
         for name, value in output.metrics.items():
             self._metrics[name].append(float(value))
         return loss
@@ -94,22 +99,23 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]
             for name, term in output.terms.items()
         ]
         # DDP averages gradients over processes; the totals already span them
-        return torch.stack(shares).sum() * self.args.world_size
+        loss: Tensor = torch.stack(shares).sum() * self.args.world_size
+        return loss
 
     def _complaint(self, what: str, ids: tuple[str, ...]) -> str:
-        last = sorted(Path(self.args.output_dir).glob("checkpoint-*"), key=os.path.getmtime)
+        last = sorted(self._root.glob("checkpoint-*"), key=os.path.getmtime)
         where = f"the last good checkpoint is {last[-1]}" if last else "there is no checkpoint yet"
         records = ", ".join(ids[:8]) + (f" and {len(ids) - 8} more" if len(ids) > 8 else "")
         return (
-            f"{what} is not finite at step {self.state.global_step + 1}; records: {records}; {where}"
-            "\n  remedy: lower trainer.learning_rate or trainer.max_grad_norm, or look at the records"
+            f"{what} is not finite at step {self.state.global_step + 1}; records: {records}; "
+            f"{where}\n  remedy: lower trainer.learning_rate, or look at these records"
         )
 
     def check_gradients(self, model: Any) -> None:
-        """Raise NonFinite before an optimizer step that would spoil the weights."""
+        """Raise NonFiniteError before an optimizer step that would spoil the weights."""
         norms = [p.grad.norm() for p in model.parameters() if p.grad is not None]
         if norms and not torch.isfinite(torch.stack(norms)).all():
-            raise NonFinite(self._complaint("a gradient", ()))
+            raise NonFiniteError(self._complaint("a gradient", ()))
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add the algorithm's metrics, averaged since the last line."""
@@ -122,8 +128,8 @@ class PreferenceTrainer(Trainer):  # type: ignore[misc]
         return os.path.join(folder, STAGING) if self._staging else folder
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        """Write the checkpoint aside and rename it, so that a folder named checkpoint-N is whole."""
-        root = Path(self.args.output_dir)
+        """Write the checkpoint aside, then rename it: a folder named checkpoint-N is whole."""
+        root = self._root
         name = f"checkpoint-{self.state.global_step}"
         with self._stage(root):
             super()._save_checkpoint(model, trial)

@@ -29,20 +29,8 @@ from prefrun.errors import ConfigError, DataError
 from prefrun.records.split import DataSplit, ReadCounts
 from prefrun.records.tree import Message, PreferenceTree
 
-WORDS = [
-    "[PAD]",
-    "[UNK]",
-    "[CLS]",
-    "[SEP]",
-    "<user>",
-    "<assistant>",
-    "one",
-    "two",
-    "three",
-    "four",
-    "five",
-    "six",
-]
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "<user>", "<assistant>"]
+WORDS = [*SPECIAL, "one", "two", "three", "four", "five", "six"]
 TEMPLATE = "{% for m in messages %}<{{ m.role }}> {{ m.content }} {% endfor %}"
 STRICT_TEMPLATE = "{{ raise_exception('no system message') }}"
 TREES = [PreferenceTree("a", "one two"), PreferenceTree("b", (Message("user", "three"),))]

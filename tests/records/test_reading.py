@@ -155,6 +155,11 @@ def test_a_missing_file_names_its_neighbour_and_the_folder_it_was_looked_for(tmp
     assert "Did you mean 'pairs.jsonl'?" in error.problem
 
 
+def test_a_path_the_system_refuses(tmp_path):
+    path = tmp_path / f"{'a' * 300}.jsonl"
+    check(fault(path), path)
+
+
 def test_a_folder_of_mixed_files_names_them(tmp_path):
     write(tmp_path / "a.jsonl", LINES)
     write(tmp_path / "a.jsonl.gz", gzip.compress(LINES))

@@ -84,7 +84,11 @@ def test_changed_data_are_not_resumed(workplace):
     rows = [{**row, "instruction": f"Question {number}?"} for number in range(12)]
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))
     kill_when(
-        workplace, "cut", MOMENTS["in training"], signal.SIGKILL, f"data.path={data}",
+        workplace,
+        "cut",
+        MOMENTS["in training"],
+        signal.SIGKILL,
+        f"data.path={data}",
         "trainer.max_steps=400",
     )
     data.write_text("".join(json.dumps(row) + "\n" for row in rows[1:]))

@@ -6,6 +6,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
+from torch import Tensor
+
 from prefrun import DataError
 from prefrun.algorithm import LossAlgorithm, LossOutput, Term
 from prefrun.policy.batch import BranchBatch
@@ -14,7 +16,6 @@ from prefrun_lipo.config import Labels, LipoConfig
 from prefrun_lipo.labels import LABELS
 from prefrun_lipo.lambda_weights import LambdaWeighting
 from prefrun_lipo.loss import lipo_values, ordered_pairs
-from torch import Tensor
 
 CARD = """
 LiPO: Listwise Preference Optimization through Learning-to-Rank

@@ -7,10 +7,16 @@ from enum import Enum
 
 from prefrun import ConfigError
 
-Loss = Enum(
-    "Loss",
-    "lambda pair_logistic pair_hinge list_mle softmax point_mse point_sigmoid".split(),
+LOSSES = (
+    "lambda",
+    "pair_logistic",
+    "pair_hinge",
+    "list_mle",
+    "softmax",
+    "point_mse",
+    "point_sigmoid",
 )
+Loss = Enum("Loss", list(LOSSES))
 
 
 class Labels(Enum):
@@ -98,4 +104,6 @@ class LipoConfig:
         if self.topn is not None and self.topn < 1:
             raise ConfigError(f"algo.topn={self.topn} must be at least 1, or null")
         if self.normalize_dcg and "constant" in (self.gain.name, self.discount.name):
-            raise ConfigError("algo.normalize_dcg=true needs algo.gain and algo.discount not constant")
+            raise ConfigError(
+                "algo.normalize_dcg=true needs algo.gain and algo.discount not constant"
+            )

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
+
 from prefrun_lipo.golden import compute, known_differences
 from prefrun_lipo.lambda_weights import LambdaWeighting, lambda_weights, ranks
 from prefrun_lipo.loss import LOSSES, lipo_values
-from torch import Tensor
 
 CASES = json.loads(Path(__file__).with_name("vectors").joinpath("lipo.json").read_text())
 LISTWISE = [name for name, loss in LOSSES.items() if loss.unit == "lists"]

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
-from prefrun_pairs import prefrun_components, prefrun_config_dir
-from prefrun_pairs.config import HhConfig, TrlConfig, TrlFormat
-from prefrun_pairs.data import HhPairs, TrlRecords
 
 from prefrun.errors import ConfigError, DataError
 from prefrun.records.config import OnBadRecord
+from prefrun_pairs import prefrun_components, prefrun_config_dir
+from prefrun_pairs.config import HhConfig, TrlConfig, TrlFormat
+from prefrun_pairs.data import HhPairs, TrlRecords
 
 SHARED = Path(
     os.environ.get("PREFRUN_SHARED_DATA", Path(__file__).parents[3].parent / "shared" / "data")

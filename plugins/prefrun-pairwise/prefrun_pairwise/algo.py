@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import torch
-from prefrun.algorithm import LossAlgorithm, LossOutput, Term
-from prefrun.policy.batch import BranchBatch
 from torch import Tensor
 
+from prefrun.algorithm import LossAlgorithm, LossOutput, Term
+from prefrun.policy.batch import BranchBatch
 from prefrun_pairwise.catalog import PAIR_LOSSES
 from prefrun_pairwise.config import DpoConfig, PairChoice
 from prefrun_pairwise.dpo import PairKnobs, pair_terms
@@ -55,7 +55,7 @@ class Dpo(LossAlgorithm):
         super().__init__(config)
         if config.wpo:
             self.needs = frozenset({"reference", "log_collision"})
-        self.batch_coupled = any(PAIR_LOSSES[name].batch_coupled for name in config.mix())
+        self.batch_coupled = any(_is_coupled(name) for name in config.mix())
         self.knobs = PairKnobs(
             beta=config.beta,
             label_smoothing=config.label_smoothing,
@@ -78,7 +78,8 @@ class Dpo(LossAlgorithm):
         mix = list(self.config.mix().items())
         counts = batch.weights[trees]
         terms = {
-            name: Term(values, weights * counts.to(weights))
+            # a value of a batch-coupled loss belongs to no single record, so none weighs more
+            name: Term(values, weights if _is_coupled(name) else weights * counts.to(weights))
             for (name, _), (values, weights) in zip(
                 mix, pair_terms(mix, pairs, self.knobs, weighting), strict=True
             )
@@ -86,9 +87,11 @@ class Dpo(LossAlgorithm):
         return LossOutput(terms, implied_rewards(pairs, self.config.beta) if len(trees) else {})
 
 
-def choose_pairs(
-    scores: Tensor, mask: Tensor, choice: PairChoice
-) -> tuple[Tensor, Tensor, Tensor]:
+def _is_coupled(loss: str) -> bool:
+    return PAIR_LOSSES[loss].batch_coupled
+
+
+def choose_pairs(scores: Tensor, mask: Tensor, choice: PairChoice) -> tuple[Tensor, Tensor, Tensor]:
     """Return the P pairs of a batch as indices: tree, chosen branch, rejected branch, [P] each.
 
     scores: [B, K], higher is better; mask: [B, K] bool. Tied answers make no pair; of several best
@@ -109,7 +112,7 @@ def _answers(batch: BranchBatch, trees: Tensor, branches: Tensor) -> AnswerToken
     assert batch.reference_token_logps is not None
     return AnswerTokens(
         batch.policy_token_logps[trees, branches],
-        batch.reference_token_logps[trees, branches],
+        batch.reference_token_logps[trees, branches].detach(),
         batch.token_mask[trees, branches],
     )
 

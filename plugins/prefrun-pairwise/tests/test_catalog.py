@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from prefrun_pairwise import catalog, divergence
 from prefrun_pairwise.catalog import check_losses
 

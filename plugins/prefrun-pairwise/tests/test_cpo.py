@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+
 from prefrun_pairwise.cpo import LOSSES, CpoKnobs, alpha_rewards, cpo_values
 from prefrun_pairwise.orpo import log1mexp, log_odds_ratios, orpo_values
 

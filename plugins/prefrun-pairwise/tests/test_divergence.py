@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from prefrun_pairwise.divergence import DIVERGENCES
 
 RATIOS = torch.tensor([-3.0, -0.5, 0.0, 0.2, 2.5], dtype=torch.float64)

@@ -7,10 +7,11 @@ import math
 
 import pytest
 import torch
+from torch import Tensor
+
 from prefrun_pairwise.catalog import PAIR_LOSSES
 from prefrun_pairwise.dpo import LOSSES, PairKnobs, pair_terms
 from prefrun_pairwise.pairs import Pairs
-from torch import Tensor
 
 COUPLED = [name for name, traits in PAIR_LOSSES.items() if traits.batch_coupled]
 SEPARATE = [name for name in LOSSES if name not in COUPLED]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from prefrun_pairwise.golden import compute
 
 VECTORS = Path(__file__).with_name("vectors")

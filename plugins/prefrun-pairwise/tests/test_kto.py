@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from prefrun_pairwise.kto import apo_zero_unpaired, kl_estimate, kto
 
 RATIOS = torch.tensor([1.0, -1.0, 0.5, -2.0], dtype=torch.float64)

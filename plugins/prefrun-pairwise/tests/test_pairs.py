@@ -6,10 +6,11 @@ import math
 
 import pytest
 import torch
+from torch import Tensor
+
 from prefrun_pairwise.dpo import PairKnobs, sigmoid
 from prefrun_pairwise.pairs import AnswerTokens, Pairs, implied_rewards, pairs_from_tokens
 from prefrun_pairwise.tokens import mean_logps, sum_logps, token_nll, wpo_weights
-from torch import Tensor
 
 CHOSEN_MASK = torch.tensor([[1, 1, 1, 1], [1, 1, 0, 0], [0, 0, 0, 0]]).bool()
 REJECTED_MASK = torch.tensor([[1, 1, 0, 0], [1, 1, 1, 0], [1, 1, 0, 0]]).bool()

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import argparse
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import torch
 
-from prefrun_tiny.corpus import batches, texts
+from prefrun_tiny.corpus import MIXED, RIGHT, batches, texts
 from prefrun_tiny.measure import quality
 from prefrun_tiny.tokenizer import END, PAD, save_tokenizer, train_tokenizer
 from prefrun_tiny.training import build_model, train
 
-STEPS, TOKENS_PER_STEP = 5000, 2048
+STEPS, TOKENS_PER_STEP = 4500, 2048
+RIGHT_SHARE = 0.6
+"""Part of the steps, from the first, that sees right answers only."""
+
 TOKENIZER_EXAMPLES = 20_000
 MEASURED_SEEDS = 4
 """Samples per held-out prompt behind the accuracy at temperature 1."""
@@ -38,20 +41,23 @@ def make(output: Path, seed: int, steps: int = STEPS) -> None:
     torch.manual_seed(seed)
     output.mkdir(parents=True, exist_ok=True)
     tokenizer = train_tokenizer(
-        text for pair in islice(texts(seed), TOKENIZER_EXAMPLES) for text in pair
+        text for pair in islice(texts(seed, MIXED), TOKENIZER_EXAMPLES) for text in pair
     )
     save_tokenizer(tokenizer, output)
     pad, end = tokenizer.token_to_id(PAD), tokenizer.token_to_id(END)
     model = build_model(tokenizer.get_vocab_size(), pad, end)
-    train(model, batches(tokenizer, seed, TOKENS_PER_STEP), pad, steps, print)
+    first = islice(batches(tokenizer, 2 * seed, RIGHT, TOKENS_PER_STEP), int(RIGHT_SHARE * steps))
+    then = batches(tokenizer, 2 * seed + 1, MIXED, TOKENS_PER_STEP)
+    train(model, chain(first, then), pad, steps, print)
     model.half().save_pretrained(output)
     report(output)
 
 
 def report(folder: Path) -> None:
     """Print what the model in FOLDER can do on the sample's held-out prompts."""
-    from prefrun_ultrafeedback.sample import train_and_test
     from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from prefrun_ultrafeedback.sample import train_and_test
 
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(folder)

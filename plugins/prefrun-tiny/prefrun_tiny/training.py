@@ -32,6 +32,7 @@ def build_model(vocabulary: int, pad: int, end: int) -> LlamaForCausalLM:
         num_key_value_heads=4,
         max_position_embeddings=MAX_TOKENS,
         tie_word_embeddings=True,
+        initializer_range=0.06,
         attention_dropout=0.0,
         pad_token_id=pad,
         bos_token_id=None,

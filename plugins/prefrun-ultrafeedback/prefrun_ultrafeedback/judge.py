@@ -64,7 +64,7 @@ def judge(instruction: str, response: str) -> Verdict:
     mean = sum(weight * ratings[aspect] for aspect, weight in ASPECTS.items())
     overall = round(2 * (1 + 9 * (mean - 1) / 4)) / 2
     if reading.repeated or reading.stray > 2:
-        overall = min(overall, 5.0)
+        overall = min(overall, max(1.0, 5.0 - max(0, len(reading.claims) - 2)))
     critique = _critique(reading, correct, kept, reason)
     return Verdict(**ratings, overall=overall, correct=correct, critique=critique)
 

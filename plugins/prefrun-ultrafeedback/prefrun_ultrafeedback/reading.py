@@ -40,6 +40,7 @@ _CERTAIN = re.compile(
 _REFUSAL = re.compile(
     r"\b(?:do not|don't|cannot|can't) (?:know|say|tell)\b|\bno idea\b", re.IGNORECASE
 )
+_KNOWN = FRAME | CONTENT | NUMBER_WORDS.keys()
 
 
 @dataclass(slots=True)
@@ -128,7 +129,7 @@ def _unknown(exercise: Exercise, words: list[str]) -> int:
     facts = exercise.facts
     reasons = facts.reasons(facts.answer)
     expected = " ".join((exercise.question, facts.answer, *facts.wrong, *reasons))
-    known = FRAME | CONTENT | NUMBER_WORDS.keys() | set(normalise(expected).split())
+    known = _KNOWN | set(normalise(expected).split())
     letters = facts.kind == "letter"
     return sum(
         word not in known

@@ -5,11 +5,11 @@ import gzip
 import json
 
 import pytest
-from prefrun_ultrafeedback.config import UltraFeedbackConfig
-from prefrun_ultrafeedback.data import UltraFeedback
 
 from prefrun.errors import DataError
 from prefrun.records.config import OnBadRecord
+from prefrun_ultrafeedback.config import UltraFeedbackConfig
+from prefrun_ultrafeedback.data import UltraFeedback
 
 SKIP_REMEDY = "data.on_bad_record=skip"
 

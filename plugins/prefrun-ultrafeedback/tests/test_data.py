@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
-from prefrun_ultrafeedback import prefrun_components, prefrun_config_dir
-from prefrun_ultrafeedback.config import Source, UltraFeedbackConfig
-from prefrun_ultrafeedback.data import HUB_NAME, UltraFeedback
 
 from prefrun.errors import ConfigError, DataError
 from prefrun.records.config import OnBadRecord
+from prefrun_ultrafeedback import prefrun_components, prefrun_config_dir
+from prefrun_ultrafeedback.config import Source, UltraFeedbackConfig
+from prefrun_ultrafeedback.data import HUB_NAME, UltraFeedback
 
 SHARED = Path(
     os.environ.get("PREFRUN_SHARED_DATA", Path(__file__).parents[3].parent / "shared" / "data")

@@ -1,0 +1,49 @@
+"""Checks that end a run before it begins, without a model."""
+
+from __future__ import annotations
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from prefrun.compose import register_configs
+from prefrun.errors import ConfigError
+from prefrun.paths import conf_dir
+from prefrun.plan import make_plan, retyped
+from prefrun.schema import EvaluationConfig, TrainerConfig
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        ({"max_steps": 0}, "trainer.max_steps"),
+        ({"batch_size": 0}, "trainer.batch_size"),
+        ({"batch_size": 6, "micro_batch_size": 4}, "trainer.micro_batch_size"),
+        ({"learning_rate": -1.0}, "trainer.learning_rate"),
+        ({"truncation": "middle"}, "trainer.truncation"),
+        ({"checkpoint_steps": -1}, "trainer.checkpoint_steps"),
+    ],
+)
+def test_trainer_settings_out_of_range_name_their_key(values, named):
+    with pytest.raises(ConfigError, match=named):
+        TrainerConfig(**values)
+
+
+def test_evaluation_settings_out_of_range_name_their_key():
+    with pytest.raises(ConfigError, match=r"evaluation\.temperature"):
+        EvaluationConfig(temperature=-0.5)
+
+
+def test_a_plan_without_algorithm_says_what_to_choose():
+    register_configs()
+    with initialize_config_dir(str(conf_dir("prefrun")), version_base="1.3"):
+        config = compose("config")
+    with pytest.raises(ConfigError, match="choose algo=NAME"):
+        make_plan(config)
+
+
+def test_a_run_whose_component_is_gone_cannot_be_resumed():
+    names = dict.fromkeys(("algo", "data", "model", "reward", "tracker"), "gone")
+    plain = OmegaConf.to_container(OmegaConf.create({"seed": 1, "algo": {}, "evaluator": {}}))
+    with pytest.raises(ConfigError, match="algo=gone, which is not installed"):
+        retyped(plain, {**names, "evaluator": {}})
