@@ -121,7 +121,7 @@ def _logged(
         raise
     finally:
         tracker.close(failed)
-    print_result(directory, summary)
+    print_result(this, plan, directory, summary)
     return summary
 
 
@@ -164,6 +164,7 @@ def _manifest(this: Run, plan: Plan, data: DataSplit, origin: Origin) -> dict[st
             "train": len(data.train),
             "test": len(data.test),
             "note": data.note,
+            "problems": data.counts.problems,
         },
         model={"name": plan.chosen["model"].name},
         seed=plan.seed,

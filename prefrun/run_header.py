@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
-
 from prefrun.console import console
 from prefrun.plan import Plan
 from prefrun.rundir.directory import RunDirectory
 from prefrun.rundir.run import Run
+from prefrun.rundir.table import result_table
 
 if TYPE_CHECKING:
     from prefrun.records.split import DataSplit
@@ -22,7 +21,7 @@ def print_header(run: Run, plan: Plan, data: DataSplit) -> None:
     console.print(f"prefrun {run.name}  (run {run.id})")
     console.print(
         f"  data    {data.name}: {len(data.train)} prompts to train, {len(data.test)} held out, "
-        f"{counts.skipped} skipped"
+        f"{counts.skipped} of {counts.read} records skipped"
     )
     if data.note:
         console.print(f"          {data.note}")
@@ -30,17 +29,15 @@ def print_header(run: Run, plan: Plan, data: DataSplit) -> None:
     console.print(f"  folder  {run.output_dir}")
 
 
-def print_result(directory: RunDirectory, summary: Mapping[str, Any]) -> None:
-    """Show before and after of every metric, and what to do next."""
-    table = Table(title=f"{summary['name']}: {summary['steps']} steps")
-    for heading in ("metric", "before", "after", "95 % interval"):
-        table.add_column(heading, justify="left" if heading == "metric" else "right")
-    for name, values in summary["metrics"].items():
-        table.add_row(
-            name, *(_cell(values.get(key)) for key in ("before", "after")), _interval(values)
-        )
-    console.print(table)
-    for name, reason in summary.get("not_measured", {}).items():
+def print_result(
+    run: Run, plan: Plan, directory: RunDirectory, summary: Mapping[str, Any]
+) -> None:
+    """Show before and after of every metric, and what to do next; a sweep's job in one line."""
+    if run.group is not None:
+        console.print(f"finished: {run.name} in {directory.path}")
+        return
+    console.print(result_table(summary))
+    for name, reason in summary["not_measured"].items():
         console.print(f"not measured: {name} ({reason})")
     records = summary["records"]
     console.print(
@@ -48,20 +45,10 @@ def print_result(directory: RunDirectory, summary: Mapping[str, Any]) -> None:
         f"{records['truncated']} truncated"
     )
     console.print(f"run directory: {directory.path}  (report.md, summary.json, model/)")
+    other = "dpo" if run.algo != "dpo" else "lipo"
+    data = run.config["data"]
+    path = f" data.path={data['path']}" if data.get("path") else ""
     console.print(
-        f"next: prefrun report {directory.path}"
-        f"   or   prefrun -m algo={summary['algo']},dpo seed=1,2,3 data={_data_word(summary)}"
+        f"next: prefrun -m algo={run.algo},{other} seed=1,2,3 "
+        f"data={plan.chosen['data'].name}{path}   compares algorithms and seeds"
     )
-
-
-def _data_word(summary: Mapping[str, Any]) -> str:
-    return str(summary["data"]).split("-")[0]
-
-
-def _cell(value: float | None) -> str:
-    return "" if value is None else f"{value:.4g}"
-
-
-def _interval(values: Mapping[str, float | None]) -> str:
-    low, high = values.get("low"), values.get("high")
-    return "" if low is None or high is None else f"{low:.4g} .. {high:.4g}"

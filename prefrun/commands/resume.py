@@ -22,9 +22,10 @@ def resume(arguments: list[str]) -> int:
     from prefrun.run import resume as resume_run
     from prefrun.rundir.directory import RunDirectory
     from prefrun.rundir.files import read_json
+    from prefrun.rundir.status import FINISHED, read_status
 
     directory = RunDirectory(Path(arguments[0])).open()
-    if directory.summary.exists():
+    if directory.status.exists() and read_status(directory).status == FINISHED:
         raise ConfigError(
             f"{directory.path} has finished; `prefrun report {directory.path}` shows its result"
         )

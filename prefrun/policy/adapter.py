@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import warnings
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -46,9 +47,7 @@ def with_lora(model: Any, lora: LoraSettings) -> Any:
         target_modules=targets,
     )
     try:
-        with warnings.catch_warnings():
-            # peft 0.21 asks transformers 5.23 by a name that is deprecated there
-            warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+        with _known_warnings_off():
             return get_peft_model(model, settings)
     except ValueError as error:
         raise ConfigError(
@@ -70,9 +69,18 @@ def merged(model: Any, folder: Path) -> Any:
     """Add the adapter in FOLDER to MODEL's weights: a start model has no adapter of its own."""
     from peft import PeftModel
 
-    return PeftModel.from_pretrained(model, str(folder)).merge_and_unload()
+    with _known_warnings_off():
+        return PeftModel.from_pretrained(model, str(folder)).merge_and_unload()
 
 
 def adapter_digest(folder: Path) -> str:
     """Hash a stored adapter: weights and settings."""
     return f"{folder_digest(folder)} {(folder / SETTINGS).read_text(encoding='utf-8')}"
+
+
+@contextmanager
+def _known_warnings_off() -> Iterator[None]:
+    """Peft 0.21 asks transformers 5.23 by a name that is deprecated there."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
+        yield

@@ -42,15 +42,15 @@ class BranchBatch:
 
     @property
     def policy_logps(self) -> Tensor:
-        """[B, K] sums over each answer's tokens."""
-        return self.policy_token_logps.sum(-1)
+        """[B, K] sums over each answer's tokens; padding is not read."""
+        return self.policy_token_logps.masked_fill(~self.token_mask, 0.0).sum(-1)
 
     @property
     def reference_logps(self) -> Tensor:
-        """[B, K] sums under the reference. Raises ValueError where there is none."""
+        """[B, K] sums under the reference, no gradient. Raises ValueError where there is none."""
         if self.reference_token_logps is None:
             raise ValueError("the batch has no reference log-probs: add 'reference' to `needs`")
-        return self.reference_token_logps.sum(-1)
+        return self.reference_token_logps.detach().masked_fill(~self.token_mask, 0.0).sum(-1)
 
     @property
     def log_ratios(self) -> Tensor:

@@ -96,7 +96,11 @@ def _configuration(config: Mapping[str, Any]) -> str:
 
 def _stable(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {str(key): _stable(item) for key, item in value.items() if key not in VOLATILE}
+        return {
+            str(key): _stable(item)
+            for key, item in value.items()
+            if key not in VOLATILE and "drop" not in str(key)  # dropout is off
+        }
     return value
 
 

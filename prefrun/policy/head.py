@@ -55,7 +55,8 @@ class Head:
         width = hidden.shape[-1]
         steps = torch.arange(2 * width, device=hidden.device, dtype=torch.float32)
         rows = torch.sin(steps * 12.9898).view(1, 2, width).to(hidden.dtype)
-        return rows * (50 / self.module(rows).abs().max().clamp(min=1e-6))
+        logits: Tensor = self.module(rows)
+        return rows * (50 / logits.abs().max().clamp(min=1e-6))
 
 
 _HEADS: WeakKeyDictionary[Any, Head | None] = WeakKeyDictionary()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -39,32 +39,6 @@ GARBAGE: dict[str, Any] = {
     "step_scores": 33.0,
 }
 """What `spoil_padding` writes, by field."""
-
-
-class ExactSums(BranchBatch):
-    """A batch whose sums skip padding and treat the reference as a constant, by themselves.
-
-    It lets a test put garbage or a gradient where the host guarantees none, and still blame only
-    an algorithm that reads the token tensors without their mask.
-    """
-
-    __slots__ = ()
-
-    @property
-    def policy_logps(self) -> Tensor:
-        """[B, K] sums over real tokens."""
-        return self.policy_token_logps.masked_fill(~self.token_mask, 0.0).sum(-1)
-
-    @property
-    def reference_logps(self) -> Tensor:
-        """[B, K] sums over real tokens, without gradient."""
-        assert self.reference_token_logps is not None
-        return self.reference_token_logps.detach().masked_fill(~self.token_mask, 0.0).sum(-1)
-
-    @classmethod
-    def of(cls, batch: BranchBatch) -> ExactSums:
-        """Return the same content with these sums."""
-        return cls(**{item.name: getattr(batch, item.name) for item in fields(batch)})
 
 
 def map_tensors(batch: BranchBatch, change: Callable[[str, Tensor], Tensor]) -> BranchBatch:

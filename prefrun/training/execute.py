@@ -18,6 +18,7 @@ from prefrun.policy.policy import LoadedModel, Policy
 from prefrun.records.split import DataSplit
 from prefrun.rundir.directory import RunDirectory
 from prefrun.rundir.files import read_json, write_json
+from prefrun.rundir.machine import describe_machine
 from prefrun.rundir.metrics import MetricsLog
 from prefrun.rundir.report import write_report
 from prefrun.rundir.run import Run
@@ -144,6 +145,7 @@ def record_model(directory: RunDirectory, loaded: LoadedModel) -> None:
         "dtype": str(loaded.model.dtype).removeprefix("torch."),
         "device": str(loaded.model.device),
     }
+    manifest["hardware"] = describe_machine()  # torch is imported now, so GPUs are known
     write_json(directory.manifest, manifest)
 
 

@@ -87,7 +87,9 @@ def test_objectives_are_those_of_every_branch_of_the_batch(make_batch):
             branch("b", scores={"overall": 1, "honesty": 4}),
         ),
     )
-    other = PreferenceTree("y", "q", (branch("c", scores={"overall": 5, "honesty": 2, "style": 1}),))
+    other = PreferenceTree(
+        "y", "q", (branch("c", scores={"overall": 5, "honesty": 2, "style": 1}),)
+    )
     objectives = make_batch([scored, other])[1].objectives
     assert set(objectives) == {"overall", "honesty"}
     assert objectives["honesty"].tolist() == [[1, 4], [2, 0]]
@@ -108,7 +110,12 @@ def test_weights_steps_and_step_scores(make_batch):
     assert batch.branch_weights.tolist() == [[0.25, 1.0]]
     assert batch.scores.tolist() == [[-1, -2]]
     assert batch.step_scores[0, 0, 0] == 0.5
-    assert [math.isnan(x) for x in batch.step_scores.flatten().tolist()] == [False, True, True, True]
+    assert [math.isnan(x) for x in batch.step_scores.flatten().tolist()] == [
+        False,
+        True,
+        True,
+        True,
+    ]
     first, whole = tokens.step_ends[0]
     assert batch.step_index[0, 0].tolist()[:whole] == [0] * first + [1] * (whole - first)
 

@@ -60,7 +60,9 @@ def test_without_cache_the_values_are_the_same(loaded, tokens, cache):
 
 
 def test_only_unknown_branches_are_computed(loaded, tokens, cache, forwards):
-    known = [replace(tokens[1], branches=tokens[1].branches[1:3], step_ends=tokens[1].step_ends[1:3])]
+    known = [
+        replace(tokens[1], branches=tokens[1].branches[1:3], step_ends=tokens[1].step_ends[1:3])
+    ]
     reference_logps(loaded, known, cache, 8)
     forwards.clear()
     result = reference_logps(loaded, tokens, cache, 8)
@@ -70,12 +72,12 @@ def test_only_unknown_branches_are_computed(loaded, tokens, cache, forwards):
 
 def test_a_branch_of_two_trees_is_computed_once(loaded, tokens, cache, forwards):
     pairs = [
-        replace(tokens[1], branches=(tokens[1].branches[a], tokens[1].branches[b]), step_ends=((), ()))
+        replace(
+            tokens[1], branches=(tokens[1].branches[a], tokens[1].branches[b]), step_ends=((), ())
+        )
         for a, b in ((0, 1), (0, 2), (1, 2))
     ]
-    pairs = [
-        replace(pair, step_ends=tuple((len(ids),) for ids in pair.branches)) for pair in pairs
-    ]
+    pairs = [replace(pair, step_ends=tuple((len(ids),) for ids in pair.branches)) for pair in pairs]
     result = reference_logps(loaded, pairs, cache, 8)
     assert sum(forwards) == 3
     assert torch.equal(result[0].token_logps[0], result[1].token_logps[0])

@@ -33,7 +33,9 @@ def test_tokenise_all_equals_one_at_a_time(tokenizer, trees):
 
 
 def test_plain_prompt_stands_as_it_is_and_answers_end(tokenizer):
-    tokens = Tokeniser(tokenizer, 64).tokenise(text_tree("Q: blue?\nA:", " red", "", " x<|im_end|>"))
+    tokens = Tokeniser(tokenizer, 64).tokenise(
+        text_tree("Q: blue?\nA:", " red", "", " x<|im_end|>")
+    )
     assert tokenizer.decode(tokens.prompt_ids) == "Q: blue?\nA:"
     assert [tokenizer.decode(ids) for ids in tokens.branches] == [
         " red<|im_end|>",
@@ -82,7 +84,7 @@ def test_template_that_breaks_its_own_prompt_is_refused(make_tokenizer, trees):
         "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}"
         "{% if add_generation_prompt %}<|im_start|>assistant\n<think>{% endif %}"
     )
-    with pytest.raises(ConfigError, match="generation prompt.*record a"):
+    with pytest.raises(ConfigError, match=r"generation prompt.*record a"):
         Tokeniser(make_tokenizer(broken), 64).tokenise_all(trees)
 
 
@@ -92,7 +94,7 @@ def test_template_that_refuses_a_role_names_the_record(make_tokenizer):
     )
     chat = (Message("system", "be brief"), Message("user", "blue?"))
     tree = PreferenceTree("r7", chat, (Branch((Step("red"),)),))
-    with pytest.raises(DataError, match="record r7, field 'prompt'.*no system role"):
+    with pytest.raises(DataError, match=r"record r7, field 'prompt'.*no system role"):
         Tokeniser(make_tokenizer(template), 64).tokenise(tree)
 
 
@@ -160,7 +162,9 @@ def test_answers_lose_their_end_and_their_eos(tokenizer):
     assert tokens.step_ends[0] == (len(tokens.branches[0]),)
 
 
-@pytest.mark.parametrize(("keep", "part"), [("keep_end", slice(-12, None)), ("keep_start", slice(12))])
+@pytest.mark.parametrize(
+    ("keep", "part"), [("keep_end", slice(-12, None)), ("keep_start", slice(12))]
+)
 def test_prompt_keeps_the_chosen_part(tokenizer, keep, part):
     tokens = Tokeniser(tokenizer, 64, 12, keep).tokenise(text_tree(LONG, "red"))
     full = Tokeniser(tokenizer, 4096).tokenise(text_tree(LONG, "red"))

@@ -10,7 +10,7 @@ import torch
 
 from prefrun_tiny.corpus import MIXED, RIGHT, batches, texts
 from prefrun_tiny.measure import quality
-from prefrun_tiny.tokenizer import END, PAD, save_tokenizer, train_tokenizer
+from prefrun_tiny.tokenizer import END_ID, PAD_ID, save_tokenizer, train_tokenizer
 from prefrun_tiny.training import build_model, train
 
 STEPS, TOKENS_PER_STEP = 4500, 2048
@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=STEPS, help=f"default {STEPS}")
     options = parser.parse_args()
     make(options.output, options.seed, options.steps)
+    report(options.output)
 
 
 def make(output: Path, seed: int, steps: int = STEPS) -> None:
@@ -44,13 +45,11 @@ def make(output: Path, seed: int, steps: int = STEPS) -> None:
         text for pair in islice(texts(seed, MIXED), TOKENIZER_EXAMPLES) for text in pair
     )
     save_tokenizer(tokenizer, output)
-    pad, end = tokenizer.token_to_id(PAD), tokenizer.token_to_id(END)
-    model = build_model(tokenizer.get_vocab_size(), pad, end)
+    model = build_model(tokenizer.get_vocab_size(), PAD_ID, END_ID)
     first = islice(batches(tokenizer, 2 * seed, RIGHT, TOKENS_PER_STEP), int(RIGHT_SHARE * steps))
     then = batches(tokenizer, 2 * seed + 1, MIXED, TOKENS_PER_STEP)
-    train(model, chain(first, then), pad, steps, print)
-    model.half().save_pretrained(output)
-    report(output)
+    train(model, chain(first, then), PAD_ID, steps, print)
+    model.to(torch.float16).save_pretrained(output)
 
 
 def report(folder: Path) -> None:

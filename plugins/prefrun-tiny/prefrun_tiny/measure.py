@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 if TYPE_CHECKING:
-    from transformers import LlamaForCausalLM, PreTrainedTokenizerBase
-
     from prefrun_ultrafeedback.judge import Verdict
 
 LONGEST_ANSWER = 48
@@ -36,13 +34,13 @@ class Quality:
 
 @torch.no_grad()
 def answers(
-    model: LlamaForCausalLM,
-    tokenizer: PreTrainedTokenizerBase,
+    model: Any,
+    tokenizer: Any,
     instructions: Sequence[str],
     temperature: float,
     seed: int = 0,
 ) -> list[str]:
-    """Return one answer per instruction; temperature 0 is greedy."""
+    """Return one answer per instruction; temperature 0 is greedy. MODEL is a causal LM."""
     torch.manual_seed(seed)
     chats = [[{"role": "user", "content": text}] for text in instructions]
     inputs = tokenizer.apply_chat_template(
@@ -56,12 +54,13 @@ def answers(
     sampling = {"do_sample": True, "temperature": temperature, "top_k": 0} if temperature else {}
     made = model.eval().generate(**inputs, max_new_tokens=LONGEST_ANSWER, **sampling)
     start = inputs["input_ids"].shape[1]
-    return tokenizer.batch_decode(made[:, start:], skip_special_tokens=True)
+    given: list[str] = tokenizer.batch_decode(made[:, start:], skip_special_tokens=True)
+    return given
 
 
 def quality(
-    model: LlamaForCausalLM,
-    tokenizer: PreTrainedTokenizerBase,
+    model: Any,
+    tokenizer: Any,
     instructions: Sequence[str],
     temperature: float,
 ) -> Quality:

@@ -14,7 +14,9 @@ VOCABULARY = 1024
 MAX_TOKENS = 1024
 PAD, END = "<|pad|>", "<|end|>"
 SPECIAL = (PAD, END, "<|system|>", "<|user|>", "<|assistant|>")
-"""Padding, the end of a turn, and the beginning of each role's turn; ids 0..4."""
+"""Padding, the end of a turn, and the beginning of each role's turn."""
+PAD_ID, END_ID = 0, 1
+"""A token's id is its place in SPECIAL."""
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}"

@@ -77,9 +77,7 @@ def learning_rate(step: int, steps: int) -> float:
     return PEAK_RATE * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
 
 
-def collate(
-    batch: list[Example], pad: int
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def collate(batch: list[Example], pad: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Return token ids, attention mask and labels, each [examples, longest]; answers only."""
     longest = max(map(len, batch))
     rows, masks, labels = [], [], []

@@ -21,19 +21,15 @@ FILE_HEADER = RECORD_HEADER = 7
 
 
 @pytest.fixture(autouse=True)
-def no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hide the keys and settings of whoever runs the tests."""
+def _no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Hide the keys and settings of whoever runs the tests; the client reads them only once."""
     for name in list(os.environ):
-        if name.startswith("WANDB_") and name != "WANDB_SERVICE":
+        if name.startswith("WANDB_"):
             monkeypatch.delenv(name)
     monkeypatch.delenv("NETRC", raising=False)
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _no_service_left() -> Iterator[None]:
     yield
     wandb.teardown()
 
