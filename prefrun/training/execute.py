@@ -24,6 +24,7 @@ from prefrun.rundir.report import write_report
 from prefrun.rundir.run import Run
 from prefrun.rundir.summary import build_summary
 from prefrun.tracker import Tracker
+from prefrun.training.disk import reporting_full_disk
 from prefrun.training.session import Session
 
 if TYPE_CHECKING:
@@ -130,8 +131,9 @@ def _save_model(session: Session, directory: RunDirectory) -> None:
     """Write the final model in Hugging Face layout, whole or not at all."""
     staging = directory.path / "model.incomplete"
     shutil.rmtree(staging, ignore_errors=True)
-    session.loaded.model.save_pretrained(staging)
-    session.loaded.tokenizer.save_pretrained(staging)
+    with reporting_full_disk(staging, directory.path):
+        session.loaded.model.save_pretrained(staging)
+        session.loaded.tokenizer.save_pretrained(staging)
     shutil.rmtree(directory.model, ignore_errors=True)
     os.replace(staging, directory.model)
 

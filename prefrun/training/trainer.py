@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
 import shutil
 from collections import defaultdict
@@ -20,6 +19,7 @@ from prefrun.algorithm import LossAlgorithm, LossOutput
 from prefrun.errors import PrefrunError
 from prefrun.policy.collate import branch_batch
 from prefrun.policy.logprobs import token_logprobs
+from prefrun.training.disk import reporting_full_disk
 
 STAGING = "incomplete"
 """Folder below checkpoints/ that holds a checkpoint until it is whole."""
@@ -147,28 +147,7 @@ class PreferenceTrainer(Trainer):
             shutil.rmtree(root / STAGING, ignore_errors=True)
         self._staging = True
         try:
-            yield
-        except Exception as error:
-            if not is_disk_full(error, root):
-                raise
-            shutil.rmtree(root / STAGING, ignore_errors=True)
-            raise PrefrunError(
-                f"the disk is full: checkpoint {self.state.global_step} could not be written to "
-                f"{root}; earlier checkpoints are intact\n"
-                f"  remedy: free space, then `prefrun resume {root.parent}`"
-            ) from error
+            with reporting_full_disk(root / STAGING, root.parent):
+                yield
         finally:
             self._staging = False
-
-
-def is_disk_full(error: BaseException, folder: Path) -> bool:
-    """Tell whether ERROR, raised while writing below FOLDER, means that no space is left.
-
-    torch and safetensors hide the errno in their own exceptions, so their text is read too.
-    """
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return True
-    text = str(error)
-    if "No space left" in text or "os error 28" in text:
-        return True
-    return "unexpected pos" in text and shutil.disk_usage(folder).free < 1 << 20

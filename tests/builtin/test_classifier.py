@@ -28,6 +28,7 @@ from prefrun.builtin.data_reward import DataReward
 from prefrun.errors import ConfigError, DataError
 from prefrun.records.split import DataSplit, ReadCounts
 from prefrun.records.tree import Message, PreferenceTree
+from prefrun.testing import check_reward
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "<user>", "<assistant>"]
 WORDS = [*SPECIAL, "one", "two", "three", "four", "five", "six"]
@@ -207,3 +208,7 @@ def test_the_classifier_serves_any_data_and_the_data_s_judge_is_the_data_s(save:
     judged = DataSplit("demo", [], [], "f", ReadCounts(), reward=classifier)
     assert DataReward(None).of(judged) is classifier  # type: ignore[arg-type]
     assert DataReward(None).of(data) is None  # type: ignore[arg-type]
+
+
+def test_conformance(save: Save) -> None:
+    assert not check_reward("classifier", overrides=[f"path={save()}", "device=cpu"]).failed

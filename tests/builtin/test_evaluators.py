@@ -21,6 +21,7 @@ from prefrun.builtin.evaluators import KL, MeanReward, RankingAccuracy, Response
 from prefrun.evaluation.evaluator import Estimate, NotApplicable
 from prefrun.policy.policy import BranchLogps
 from prefrun.records.tree import Branch, PreferenceTree, Step
+from prefrun.testing import check_evaluator
 
 Answer = Sequence[float]
 """Log-probs of one answer's tokens."""
@@ -192,3 +193,7 @@ def test_response_length_is_in_the_policy_s_tokens() -> None:
     length = ResponseLength(ResponseLengthConfig()).evaluate(context)["response_length"]
     assert length.value == 2.0
     assert length.per_record == (1, 3)
+
+
+def test_mean_reward_conforms() -> None:
+    assert not check_evaluator("reward").failed

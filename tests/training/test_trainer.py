@@ -1,0 +1,152 @@
+"""The training loop: exact means over micro-batches, whole checkpoints, the step-0 gate."""
+
+from __future__ import annotations
+
+import copy
+import math
+
+import pytest
+import torch
+from torch.nn.functional import logsigmoid
+
+from prefrun.algorithm import LossAlgorithm, LossOutput, Term
+from prefrun.errors import PrefrunError
+from prefrun.policy.collate import Example, collate
+from prefrun.policy.reference import reference_logps
+from prefrun.policy.tokenise import Tokeniser
+from prefrun.schema import TrainerConfig
+from prefrun.testing import make_trees
+from prefrun.training.arguments import training_arguments
+from prefrun.training.dataset import ExampleDataset
+from prefrun.training.disk import is_disk_full
+from prefrun.training.gate import check_step_zero
+from prefrun.training.trainer import STAGING, PreferenceTrainer
+
+
+class BestVsRest(LossAlgorithm):
+    """DPO of the best answer against the others: lists of different lengths weigh differently."""
+
+    def loss(self, batch):
+        ratios = 0.5 * batch.log_ratios
+        best = batch.scores.masked_fill(~batch.branch_mask, -math.inf).argmax(-1, keepdim=True)
+        others = batch.branch_mask & (batch.scores < batch.scores.gather(-1, best))
+        losses = -logsigmoid(ratios.gather(-1, best) - ratios) * others
+        pairs = others.sum(-1)
+        return LossOutput(
+            {"pairs": Term(losses.sum(-1) / pairs.clamp(min=1), pairs.to(losses))},
+            {"pairs": pairs.sum()},
+        )
+
+
+@pytest.fixture
+def examples(loaded):
+    """Eight records of two to five answers, with reference log-probs."""
+    trees = [tree for count in (2, 3, 4, 5) for tree in make_trees(2, count, seed=count)]
+    tokens = Tokeniser(loaded.tokenizer, 128).tokenise_all(trees)
+    references = reference_logps(loaded, tokens, None, 4)
+    return [
+        Example.of(*parts[:2], "overall", parts[2])
+        for parts in zip(trees, tokens, references, strict=True)
+    ]
+
+
+@pytest.fixture
+def train(loaded, examples, tmp_path):
+    """Train a copy of the model under some settings; return the trainer."""
+
+    def run(name="run", **settings):
+        config = TrainerConfig(
+            **{"max_steps": 4, "batch_size": 4, "learning_rate": 1e-2, "logging_steps": 1} | settings
+        )
+        trainer = PreferenceTrainer(
+            algorithm=BestVsRest(None),
+            model=copy.deepcopy(loaded.model),
+            args=training_arguments(config, tmp_path / name, 0, "cpu", "float32"),
+            train_dataset=ExampleDataset(examples),
+            data_collator=lambda items: collate(items, loaded.tokenizer.pad_token_id),
+        )
+        trainer.train()
+        return trainer
+
+    return run
+
+
+def weights(trainer):
+    return torch.cat([parameter.detach().flatten() for parameter in trainer.model.parameters()])
+
+
+def losses(trainer):
+    return [line["loss"] for line in trainer.state.log_history if "loss" in line]
+
+
+@pytest.mark.parametrize("micro", [1, 2])
+def test_micro_batches_give_the_same_losses_and_weights(train, micro):
+    whole, parts = train("whole"), train("parts", micro_batch_size=micro)
+    assert losses(parts) == pytest.approx(losses(whole), rel=1e-4)
+    assert torch.allclose(weights(parts), weights(whole), atol=2e-4)
+    assert losses(whole)[-1] < losses(whole)[0]
+
+
+def test_the_first_loss_is_ln_2(train):
+    assert losses(train())[0] == pytest.approx(math.log(2), abs=1e-6)
+
+
+def test_gradient_checkpointing_changes_no_result(train):
+    plain, checkpointed = train("plain"), train("checkpointed", gradient_checkpointing=True)
+    assert losses(checkpointed) == pytest.approx(losses(plain), rel=1e-4)
+
+
+def test_checkpoints_are_whole_and_only_the_last_are_kept(train, tmp_path):
+    train("kept", checkpoint_steps=1, keep_checkpoints=2)
+    names = {path.name for path in (tmp_path / "kept").iterdir()}
+    assert names == {"checkpoint-3", "checkpoint-4"}
+    files = {path.name for path in (tmp_path / "kept" / "checkpoint-4").iterdir()}
+    assert files >= {"model.safetensors", "optimizer.pt", "scheduler.pt", "trainer_state.json"}
+
+
+def test_a_checkpoint_that_cannot_be_written_leaves_no_folder(train, tmp_path, monkeypatch):
+    def full(*arguments, **settings):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(PreferenceTrainer, "_save_optimizer_and_scheduler", full)
+    with pytest.raises(PrefrunError, match="disk is full"):
+        train("full", checkpoint_steps=2)
+    assert not list((tmp_path / "full").glob("checkpoint-*"))
+    assert not (tmp_path / "full" / STAGING).exists()
+
+
+def test_a_gradient_that_is_not_finite_is_refused_before_the_step(train):
+    trainer = train(max_steps=1)
+    before = weights(trainer)
+    next(trainer.model.parameters()).grad = torch.full_like(
+        next(trainer.model.parameters()), math.nan
+    )
+    with pytest.raises(PrefrunError, match="a gradient is not finite at step 2"):
+        trainer.check_gradients(trainer.model)
+    assert torch.equal(weights(trainer), before)
+
+
+def test_an_unknown_scheduler_is_a_configuration_error(tmp_path):
+    with pytest.raises(PrefrunError, match="trainer: ") as caught:
+        training_arguments(TrainerConfig(lr_scheduler="wavy"), tmp_path, 0, "cpu", "float32")
+    assert caught.value.exit_code == 2
+
+
+def test_the_gate_lets_rounding_pass_and_names_the_gap():
+    policy = torch.full((1, 2, 3), -1.0)
+    mask = torch.tensor([[[True, True, False], [True, False, False]]])
+    assert check_step_zero(policy, policy + 1e-6, mask, torch.float32) < 1e-5
+    padded = policy.clone()
+    padded[0, 0, 2] = 50.0  # behind the mask
+    assert check_step_zero(policy, padded, mask, torch.float32) == 0.0
+    with pytest.raises(PrefrunError, match=r"step-0 gate.*differ by 0\.1"):
+        check_step_zero(policy, policy + 0.1, mask, torch.float32)
+    with pytest.raises(PrefrunError, match="step-0 gate"):
+        check_step_zero(policy, torch.full_like(policy, math.nan), mask, torch.float32)
+
+
+def test_a_full_disk_is_told_from_another_failure(tmp_path):
+    assert is_disk_full(OSError(28, "No space left on device"), tmp_path)
+    assert is_disk_full(RuntimeError("I/O error: No space left on device (os error 28)"), tmp_path)
+    assert not is_disk_full(OSError(13, "Permission denied"), tmp_path)
+    assert not is_disk_full(RuntimeError("size mismatch"), tmp_path)
