@@ -18,12 +18,13 @@ from prefrun.plugins import plugin_manager
 from prefrun.run_header import print_header, print_result
 from prefrun.rundir.directory import RunDirectory
 from prefrun.rundir.files import write_atomically, write_json
-from prefrun.rundir.manifest import collect_manifest
+from prefrun.rundir.manifest import check_same_data, collect_manifest
 from prefrun.rundir.run import Run
 from prefrun.rundir.status import fail, finish, interrupt, start
 
 if TYPE_CHECKING:
     from prefrun.records.split import DataSplit
+    from prefrun.reward import Reward
     from prefrun.tracker import Tracker
 
 log = logging.getLogger(__name__)
@@ -54,16 +55,28 @@ class Stopwatch:
         self._since = now
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One run's checked inputs."""
+
+    plan: Plan
+    data: DataSplit
+    reward: Reward | None
+    directory: RunDirectory
+    origin: Origin
+    checkpoint: Path | None = None
+    """Where to go on from; None = from the start."""
+
+
 def run(config: DictConfig, output_dir: Path, origin: Origin) -> dict[str, Any]:
     """Run one experiment into OUTPUT_DIR and return the content of its summary.json.
 
     Raises ConfigError and DataError before a model is loaded and before anything is written;
-    PrefrunError for a failure in the run; both leave the reason in status.json once it exists.
+    PrefrunError for a failure in the run, with the reason in status.json.
     """
     plan = make_plan(config)
-    data = plan.build("data").load(plan.seed)
-    directory = RunDirectory(output_dir).create()
-    return _carry_out(plan, data, directory, origin, checkpoint=None)
+    data, reward = _inputs(plan)
+    return _carry_out(Job(plan, data, reward, RunDirectory(output_dir).create(), origin))
 
 
 def resume(directory: RunDirectory, config: DictConfig, origin: Origin) -> dict[str, Any]:
@@ -71,58 +84,64 @@ def resume(directory: RunDirectory, config: DictConfig, origin: Origin) -> dict[
 
     Raises DataError where the data are no longer those the run began with.
     """
-    from prefrun.rundir.manifest import check_same_data
-
     plan = make_plan(config)
-    data = plan.build("data").load(plan.seed)
+    data, reward = _inputs(plan)
     check_same_data(directory, data.fingerprint)
-    return _carry_out(plan, data, directory, origin, checkpoint=directory.last_checkpoint())
+    return _carry_out(Job(plan, data, reward, directory, origin, directory.last_checkpoint()))
 
 
-def _carry_out(
-    plan: Plan, data: DataSplit, directory: RunDirectory, origin: Origin, checkpoint: Path | None
-) -> dict[str, Any]:
-    with log_to(directory.log):
-        return _logged(plan, data, directory, origin, checkpoint)
+def _inputs(plan: Plan) -> tuple[DataSplit, Reward | None]:
+    """Read the data and make the reward: what is wrong with them shows before anything else."""
+    data = plan.build("data").load(plan.seed)
+    return data, plan.build("reward").of(data)
 
 
-def _logged(
-    plan: Plan, data: DataSplit, directory: RunDirectory, origin: Origin, checkpoint: Path | None
-) -> dict[str, Any]:
-    this = _identify(plan, data, directory, origin)
-    tracker: Tracker = plan.build("tracker")
+def _carry_out(job: Job) -> dict[str, Any]:
+    with log_to(job.directory.log):
+        this = _identify(job)
+        print_header(this, job)
+        _write_origin(this, job)
+        start(job.directory)
+        summary = _tracked(this, job)
+    print_result(this, job, summary)
+    return summary
+
+
+def _tracked(this: Run, job: Job) -> dict[str, Any]:
+    tracker: Tracker = job.plan.build("tracker")
     hook: Any = plugin_manager()[0].hook
-    hook.prefrun_run_configured(run=this)
-    print_header(this, plan, data)
-    if not directory.manifest.exists():
-        write_atomically(directory.config, OmegaConf.to_yaml(OmegaConf.create(dict(plan.plain))))
-        write_json(directory.manifest, _manifest(this, plan, data, origin))
-    start(directory)
     failed = True
     try:
+        hook.prefrun_run_configured(run=this)
         tracker.start(this)
         hook.prefrun_run_started(run=this)
         from prefrun.training.execute import execute  # torch comes in here and not before
 
-        summary = execute(this, plan, data, directory, tracker, checkpoint, Stopwatch())
-        finish(directory, summary["steps"])
+        summary = execute(this, job, tracker, Stopwatch())
+        finish(job.directory, summary["steps"])
         tracker.finish(summary)
         hook.prefrun_run_finished(run=this, summary=summary)
         failed = False
     except KeyboardInterrupt as error:
-        interrupt(directory)
+        interrupt(job.directory)
         hook.prefrun_run_failed(run=this, error=error)
-        console.print(f"interrupted. Go on with: prefrun resume {directory.path}")
+        console.print(f"interrupted. Go on with: prefrun resume {job.directory.path}")
         raise
     except BaseException as error:
         log.exception("the run failed")
-        fail(directory, error)
+        fail(job.directory, error)
         hook.prefrun_run_failed(run=this, error=error)
         raise
     finally:
         tracker.close(failed)
-    print_result(this, plan, directory, summary)
     return summary
+
+
+def _write_origin(this: Run, job: Job) -> None:
+    if not job.directory.manifest.exists():
+        config = OmegaConf.create(dict(job.plan.plain))
+        write_atomically(job.directory.config, OmegaConf.to_yaml(config))
+        write_json(job.directory.manifest, _manifest(this, job))
 
 
 @contextmanager
@@ -139,24 +158,26 @@ def log_to(file: Path) -> Iterator[None]:
         handler.close()
 
 
-def _identify(plan: Plan, data: DataSplit, directory: RunDirectory, origin: Origin) -> Run:
+def _identify(job: Job) -> Run:
+    plan, data = job.plan, job.data
     algo, model = plan.chosen["algo"].name, plan.chosen["model"].name
     return Run(
         id=plan.run_id(data.fingerprint),
         name=f"{algo}-{data.name}-{model}-seed{plan.seed}",
-        output_dir=directory.path,
+        output_dir=job.directory.path,
         seed=plan.seed,
         algo=algo,
         data=data.name,
-        group=origin.group,
+        group=job.origin.group,
         config=plan.plain,
     )
 
 
-def _manifest(this: Run, plan: Plan, data: DataSplit, origin: Origin) -> dict[str, Any]:
+def _manifest(this: Run, job: Job) -> dict[str, Any]:
+    data = job.data
     manifest = collect_manifest(
-        argv=list(origin.argv),
-        overrides=list(origin.overrides),
+        argv=list(job.origin.argv),
+        overrides=list(job.origin.overrides),
         run_id=this.id,
         data={
             "name": data.name,
@@ -166,7 +187,8 @@ def _manifest(this: Run, plan: Plan, data: DataSplit, origin: Origin) -> dict[st
             "note": data.note,
             "problems": data.counts.problems,
         },
-        model={"name": plan.chosen["model"].name},
-        seed=plan.seed,
+        model={"name": job.plan.chosen["model"].name},
+        seed=this.seed,
     )
-    return manifest | {"name": this.name, "group": this.group, "components": plan.component_names()}
+    names = job.plan.component_names()
+    return manifest | {"name": this.name, "group": this.group, "components": names}

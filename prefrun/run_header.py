@@ -6,17 +6,16 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from prefrun.console import console
-from prefrun.plan import Plan
-from prefrun.rundir.directory import RunDirectory
 from prefrun.rundir.run import Run
 from prefrun.rundir.table import result_table
 
 if TYPE_CHECKING:
-    from prefrun.records.split import DataSplit
+    from prefrun.run import Job
 
 
-def print_header(run: Run, plan: Plan, data: DataSplit) -> None:
+def print_header(run: Run, job: Job) -> None:
     """Say what is about to run, on which data, and where it will be."""
+    plan, data = job.plan, job.data
     counts = data.counts
     console.print(f"prefrun {run.name}  (run {run.id})")
     console.print(
@@ -29,10 +28,9 @@ def print_header(run: Run, plan: Plan, data: DataSplit) -> None:
     console.print(f"  folder  {run.output_dir}")
 
 
-def print_result(
-    run: Run, plan: Plan, directory: RunDirectory, summary: Mapping[str, Any]
-) -> None:
+def print_result(run: Run, job: Job, summary: Mapping[str, Any]) -> None:
     """Show before and after of every metric, and what to do next; a sweep's job in one line."""
+    directory, plan = job.directory, job.plan
     if run.group is not None:
         console.print(f"finished: {run.name} in {directory.path}")
         return

@@ -36,7 +36,7 @@ class TrainerConfig:
     max_length: int = 1024
     """Tokens of prompt and answer together."""
     max_prompt_length: int | None = None
-    """Tokens of the prompt alone; None = what max_length leaves."""
+    """Tokens of the prompt; None = what the longest answer leaves, at least max_length / 2."""
     truncation: str = "keep_end"
     """Which part of a too long prompt stays: keep_end or keep_start. Answers lose their end."""
 

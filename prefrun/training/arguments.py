@@ -11,11 +11,11 @@ from prefrun.schema import TrainerConfig
 
 
 def training_arguments(
-    config: TrainerConfig, checkpoints: Path, seed: int, device: str, dtype: str
+    config: TrainerConfig, checkpoints: Path, seed: int, device: str
 ) -> TrainingArguments:
     """Return the arguments of one run. Raises ConfigError for names transformers does not know.
 
-    DEVICE and DTYPE are those of the loaded model: the trainer neither moves nor casts it.
+    DEVICE is the loaded model's; its dtype stands as it is, the trainer casts nothing.
     """
     micro = config.micro_batch_size or config.batch_size
     saves = config.checkpoint_steps > 0
@@ -43,7 +43,7 @@ def training_arguments(
             data_seed=seed,
             use_cpu=device == "cpu",
             bf16=False,
-            fp16=dtype == "float16",
+            fp16=False,
             remove_unused_columns=False,
             dataloader_pin_memory=device != "cpu",
             disable_tqdm=True,

@@ -15,7 +15,6 @@ from prefrun.evaluation.context import Context
 from prefrun.evaluation.evaluate import evaluate_all
 from prefrun.plan import Plan
 from prefrun.policy.policy import LoadedModel, Policy
-from prefrun.records.split import DataSplit
 from prefrun.rundir.directory import RunDirectory
 from prefrun.rundir.files import read_json, write_json
 from prefrun.rundir.machine import describe_machine
@@ -28,18 +27,10 @@ from prefrun.training.disk import reporting_full_disk
 from prefrun.training.session import Session
 
 if TYPE_CHECKING:
-    from prefrun.run import Stopwatch
+    from prefrun.run import Job, Stopwatch
 
 
-def execute(
-    run: Run,
-    plan: Plan,
-    data: DataSplit,
-    directory: RunDirectory,
-    tracker: Tracker,
-    checkpoint: Path | None,
-    watch: Stopwatch,
-) -> dict[str, Any]:
+def execute(run: Run, job: Job, tracker: Tracker, watch: Stopwatch) -> dict[str, Any]:
     """Carry out the run and return its summary, which is also written. Raises PrefrunError."""
     from transformers import set_seed
     from transformers.utils import logging as transformers_logging
@@ -47,15 +38,15 @@ def execute(
     quiet: Any = transformers_logging.disable_progress_bar
     quiet()  # its bars would tear the host's
     set_seed(run.seed)
+    plan, directory = job.plan, job.directory
     algorithm = plan.algorithm()
-    reward = plan.build("reward").of(data)
-    session = Session(run, plan, data, reward, tracker, directory)
+    session = Session(run, plan, job.data, job.reward, tracker, directory)
     try:
         record_model(directory, session.loaded)
         before = _evaluate_before(session, plan, directory)
         watch.lap("evaluation")
-        MetricsLog(directory.metrics).truncate_after(_step_of(checkpoint))
-        policy = _train(session, algorithm, checkpoint)
+        MetricsLog(directory.metrics).truncate_after(_step_of(job.checkpoint))
+        policy = _train(session, algorithm, job.checkpoint)
         watch.lap("training")
         after = _evaluate_after(session, plan, directory, policy, before)
         watch.lap("evaluation")

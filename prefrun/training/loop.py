@@ -31,7 +31,6 @@ def train(session: Session, algorithm: LossAlgorithm, checkpoint: Path | None) -
     examples = make_examples(session, algorithm, trees)
     if checkpoint is None and "reference" in algorithm.needs:
         _gate(session, examples[: session.config.trainer.batch_size])
-    device, dtype = session.loaded.model.device, session.loaded.model.dtype
     trainer = PreferenceTrainer(
         algorithm=algorithm,
         model=session.loaded.model,
@@ -39,8 +38,7 @@ def train(session: Session, algorithm: LossAlgorithm, checkpoint: Path | None) -
             session.config.trainer,
             session.checkpoint_dir(),
             session.run.seed,
-            device.type,
-            str(dtype).removeprefix("torch."),
+            session.loaded.model.device.type,
         ),
         train_dataset=ExampleDataset(examples),
         data_collator=lambda items: collate(items, session.loaded.tokenizer.pad_token_id),
@@ -51,6 +49,7 @@ def train(session: Session, algorithm: LossAlgorithm, checkpoint: Path | None) -
     trainer.remove_callback(PrinterCallback)  # the host shows progress itself
     with progress("training") as session.show, observer.stopping_at_interrupt():
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    session.steps = trainer.state.global_step
     session.loaded.model.eval()
 
 

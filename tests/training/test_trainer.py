@@ -61,7 +61,7 @@ def train(loaded, examples, tmp_path):
         trainer = PreferenceTrainer(
             algorithm=BestVsRest(None),
             model=copy.deepcopy(loaded.model),
-            args=training_arguments(config, tmp_path / name, 0, "cpu", "float32"),
+            args=training_arguments(config, tmp_path / name, 0, "cpu"),
             train_dataset=ExampleDataset(examples),
             data_collator=lambda items: collate(items, loaded.tokenizer.pad_token_id),
         )
@@ -128,7 +128,7 @@ def test_a_gradient_that_is_not_finite_is_refused_before_the_step(train):
 
 def test_an_unknown_scheduler_is_a_configuration_error(tmp_path):
     with pytest.raises(PrefrunError, match="trainer: ") as caught:
-        training_arguments(TrainerConfig(lr_scheduler="wavy"), tmp_path, 0, "cpu", "float32")
+        training_arguments(TrainerConfig(lr_scheduler="wavy"), tmp_path, 0, "cpu")
     assert caught.value.exit_code == 2
 
 
