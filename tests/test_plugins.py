@@ -50,6 +50,16 @@ def test_two_plugins_with_one_name_are_both_named(prefrun, make_plugin):
     assert prefrun("plugins", PREFRUN_BLOCK="twin").returncode == 0
 
 
+@pytest.mark.usefixtures("demo")
+def test_two_plugins_with_one_config_file_are_both_named(prefrun, make_plugin):
+    code = DEMO.replace("prefrun_demo", "prefrun_twin").replace('"demo", Demo', '"twin", Demo')
+    make_plugin("twin", code, {"algo/demo.yaml": DEMO_YAML})
+    done = prefrun("algo=demo", "--cfg", "job")
+    assert done.returncode == 2
+    assert "algo/demo.yaml is shipped twice: by plugin" in done.stderr
+    assert "PREFRUN_BLOCK=" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("code", "reason"),
     [

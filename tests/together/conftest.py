@@ -53,6 +53,11 @@ class Workplace:
         assert done.returncode == 0, done.stderr + done.stdout
         return self.summary(output)
 
+    def metrics(self, output: str) -> list[dict[str, Any]]:
+        """The lines of OUTPUT's metrics.jsonl."""
+        text = (self.folder / output / "metrics.jsonl").read_text()
+        return [json.loads(line) for line in text.splitlines()]
+
     def summary(self, output: str) -> dict[str, Any]:
         """The content of OUTPUT's summary.json."""
         return json.loads((self.folder / output / "summary.json").read_text())

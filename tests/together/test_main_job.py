@@ -48,7 +48,7 @@ def test_the_run_directory_is_complete(finished):
         "plots",
     }
     assert json.loads((folder / "status.json").read_text())["status"] == "finished"
-    steps = [json.loads(line)["step"] for line in (folder / "metrics.jsonl").open()]
+    steps = [line["step"] for line in finished.metrics("whole")]
     assert steps == [2, 4, 6]
 
 

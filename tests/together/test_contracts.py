@@ -1,0 +1,208 @@
+"""Every shape of algorithm runs from the command line, and hooks hear of the run's life."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.together.conftest import SMALL, Workplace
+
+INIT = '''
+from dataclasses import dataclass
+from pathlib import Path
+from prefrun import Component, conf_dir, hookimpl
+
+
+@dataclass
+class BestConfig:
+    n: int = 2
+    """Answers to choose from."""
+
+
+@dataclass
+class TuneConfig:
+    steps: int = 3
+    """Optimizer steps."""
+
+
+@hookimpl
+def prefrun_components():
+    return [
+        Component("algo", "best", BestConfig, "prefrun_shapes.algo:BestOfN", "best of n answers"),
+        Component("algo", "tune", TuneConfig, "prefrun_shapes.algo:Tune", "supervised tuning"),
+    ]
+
+
+@hookimpl
+def prefrun_config_dir() -> Path:
+    return conf_dir("prefrun_shapes")
+
+
+def tell(run, line):
+    with (run.output_dir.parent / "heard.txt").open("a") as file:
+        file.write(line + "\\n")
+
+
+@hookimpl
+def prefrun_run_configured(run):
+    tell(run, "configured")
+
+
+@hookimpl
+def prefrun_run_started(run):
+    tell(run, "started")
+
+
+@hookimpl
+def prefrun_step_logged(run, step, metrics):
+    tell(run, f"logged {step} {'loss' in metrics}")
+
+
+@hookimpl
+def prefrun_checkpoint_written(run, step, path):
+    tell(run, f"checkpoint {step} {(path / 'model.safetensors').exists()}")
+
+
+@hookimpl
+def prefrun_run_finished(run, summary):
+    tell(run, f"finished {summary['steps']}")
+
+
+@hookimpl
+def prefrun_run_failed(run, error):
+    tell(run, f"failed {type(error).__name__}")
+'''
+
+ALGO = '''
+"""A decoding-time method and one that owns its run, each as small as it can be."""
+import torch
+from prefrun.algorithm import DecodingAlgorithm, RunAlgorithm
+
+
+class Chooser:
+    """Answers with the best of n by the run's reward."""
+
+    def __init__(self, policy, reward, n):
+        self.policy, self.reward, self.n = policy, reward, n
+
+    def generate(self, trees, max_new_tokens, temperature, seed):
+        tries = [
+            self.policy.generate(trees, max_new_tokens, temperature, seed + 1000 * number)
+            for number in range(self.n)
+        ]
+        scores = [self.reward.score(trees, answers) for answers in tries]
+        best = [max(range(self.n), key=lambda k: scores[k][i]) for i in range(len(trees))]
+        return [tries[k][i] for i, k in enumerate(best)]
+
+    def logps(self, trees):
+        return self.policy.logps(trees)
+
+    def kl(self, trees, responses, other):
+        return self.policy.kl(trees, responses, other)
+
+    def count_tokens(self, responses):
+        return self.policy.count_tokens(responses)
+
+
+class BestOfN(DecodingAlgorithm):
+    """Best of n (a test)."""
+
+    def wrap(self, services):
+        return Chooser(services.policy(), services.reward, self.config.n)
+
+
+class Tune(RunAlgorithm):
+    """Likelihood of the best answer (a test): its own loop, the host's data, model and log."""
+
+    def run(self, services):
+        from prefrun.policy.collate import Example, collate
+        from prefrun.policy.logprobs import token_logprobs
+        from prefrun.policy.tokenise import Tokeniser
+
+        model, tokenizer = services.loaded.model, services.loaded.tokenizer
+        trees = list(services.data.train)[:8]
+        references = services.reference_logps(trees)
+        tokens = Tokeniser(tokenizer, 256).tokenise_all(trees)
+        items = [
+            Example.of(tree, ids, services.data.objective, reference)
+            for tree, ids, reference in zip(trees, tokens, references)
+        ]
+        batch = collate(items, tokenizer.pad_token_id)
+        best = batch["scores"].masked_fill(~batch["branch_mask"], -1e9).argmax(-1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        for step in range(1, self.config.steps + 1):
+            logps, _ = token_logprobs(model, batch)
+            loss = -logps.sum(-1).gather(-1, best[:, None]).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            services.log(step, {"loss": loss.item()})
+        return services.policy()
+'''
+
+
+@pytest.fixture
+def shapes(tmp_path: Path) -> Workplace:
+    """A workplace with a plugin of two further kinds of algorithm."""
+    site = tmp_path / "site"
+    package, info = site / "prefrun_shapes", site / "prefrun_shapes-1.0.dist-info"
+    (package / "conf" / "algo").mkdir(parents=True)
+    info.mkdir()
+    (package / "__init__.py").write_text(INIT)
+    (package / "algo.py").write_text(ALGO)
+    for name in ("best", "tune"):
+        text = f"defaults:\n  - /schema/algo/{name}@_here_\n  - _self_\n"
+        (package / "conf" / "algo" / f"{name}.yaml").write_text(text)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: prefrun-shapes\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[prefrun]\nshapes = prefrun_shapes\n")
+    place = Workplace(tmp_path)
+    place.environment["PYTHONPATH"] = os.pathsep.join(
+        [str(site), place.environment.get("PYTHONPATH", "")]
+    )
+    return place
+
+
+def heard(place: Workplace) -> list[str]:
+    return (place.folder / "heard.txt").read_text().split("\n")[:-1]
+
+
+def test_a_method_that_trains_nothing_is_evaluated(shapes):
+    summary = shapes.train("best", "algo=best", "algo.n=4")
+    assert summary["steps"] == 0
+    assert summary["metrics"]["reward"]["after"] > summary["metrics"]["reward"]["before"]
+    assert not (shapes.folder / "best" / "model").exists()
+    assert heard(shapes) == ["configured", "started", "finished 0"]
+
+
+def test_a_method_that_owns_its_run_borrows_the_services(shapes):
+    summary = shapes.train("tune", "algo=tune")
+    lines = shapes.metrics("tune")
+    assert [line["step"] for line in lines] == [1, 2, 3]
+    assert lines[-1]["loss"] < lines[0]["loss"]
+    assert summary["metrics"]["kl"]["after"] > 0
+    assert (shapes.folder / "tune" / "model" / "model.safetensors").exists()
+
+
+def test_hooks_hear_of_a_run_in_order(shapes):
+    shapes.train("run")
+    assert heard(shapes) == [
+        "configured",
+        "started",
+        "logged 2 True",
+        "checkpoint 2 True",
+        "logged 4 True",
+        "checkpoint 4 True",
+        "logged 6 True",
+        "checkpoint 6 True",
+        "finished 6",
+    ]
+
+
+def test_hooks_hear_of_a_failure(shapes):
+    done = shapes.run(
+        "algo=lipo", "data=ultrafeedback", *SMALL, "output_dir=bad", "trainer.learning_rate=1e30"
+    )
+    assert done.returncode == 1
+    assert heard(shapes)[-1] == "failed NonFiniteError"
