@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
-from transformers.utils import logging as transformers_logging
 
+from prefrun.builtin.config import ModelDevice
 from prefrun.builtin.hub import is_reachable
+from prefrun.builtin.loading import chosen_device, no_progress_bar
 from prefrun.errors import ConfigError
 from prefrun.policy.adapter import adapter_base, adapter_digest, merged, with_lora
 from prefrun.policy.dropout import disable_dropout
@@ -21,8 +21,6 @@ from prefrun.policy.fingerprint import fingerprint, folder_digest, weights_versi
 from prefrun.policy.policy import LoadedModel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from prefrun.builtin.config import HFModelConfig, LoraSettings
 
 
@@ -37,7 +35,7 @@ class Source:
     revision: str | None = None
     dtype: str = "auto"
     attention: str | None = None
-    device: str = "auto"
+    device: ModelDevice = ModelDevice.auto
 
     @property
     def folder(self) -> Path | None:
@@ -72,7 +70,7 @@ class HFModel:
             revision=config.revision,
             dtype=config.dtype.value,
             attention=config.attention,
-            device=config.device.value,
+            device=config.device,
         )
         looks_local = config.name.startswith((".", "~", os.sep)) or config.name.count("/") > 1
         if self.source.folder is None and (looks_local or Path(config.name).exists()):
@@ -92,7 +90,7 @@ def load_folder(
     name: str,
     dtype: str = "auto",
     attention: str | None = None,
-    device: str = "auto",
+    device: ModelDevice = ModelDevice.auto,
     lora: LoraSettings | None = None,
 ) -> LoadedModel:
     """Load the causal language model in FOLDER, ready for preference training.
@@ -106,7 +104,7 @@ def load_folder(
 
 
 def _load(source: Source, lora: LoraSettings | None) -> LoadedModel:
-    device = _device(source.device)
+    device = chosen_device(source.device, "model.device")
     stored = source.folder and adapter_base(source.folder)
     base = replace(source, path=stored) if stored else source
     config = _read(base, AutoConfig)
@@ -170,7 +168,7 @@ def _read_model(source: Source, device: torch.device) -> Any:
     if dtype == "auto" and device.type == "cpu":
         dtype = "float32"  # most CPUs are slow at anything else
     try:
-        with _no_progress_bar():
+        with no_progress_bar():
             loader: Any = AutoModelForCausalLM
             model, report = loader.from_pretrained(
                 source.place,
@@ -200,24 +198,3 @@ def _read_model(source: Source, device: torch.device) -> Any:
 def _weights(source: Source, model: Any) -> str | None:
     commit: str | None = getattr(model.config, "_commit_hash", None)
     return folder_digest(source.folder) if source.folder else commit
-
-
-def _device(wanted: str) -> torch.device:
-    if wanted == "cuda" and not torch.cuda.is_available():
-        raise ConfigError("model.device=cuda, but torch finds no GPU\n  remedy: model.device=cpu")
-    if wanted == "cpu" or not torch.cuda.is_available():
-        return torch.device("cpu")
-    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-
-
-@contextmanager
-def _no_progress_bar() -> Iterator[None]:
-    """Keep transformers' own bar from tearing the host's."""
-    logging: Any = transformers_logging
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()

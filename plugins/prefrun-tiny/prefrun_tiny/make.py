@@ -49,8 +49,7 @@ def make(output: Path, seed: int, steps: int = STEPS) -> None:
     first = islice(batches(tokenizer, 2 * seed, RIGHT, TOKENS_PER_STEP), int(RIGHT_SHARE * steps))
     then = batches(tokenizer, 2 * seed + 1, MIXED, TOKENS_PER_STEP)
     train(model, chain(first, then), PAD_ID, steps, print)
-    torch.nn.Module.to(model, torch.float16)
-    model.save_pretrained(output)
+    model.to(dtype=torch.float16).save_pretrained(output)
 
 
 def report(folder: Path) -> None:

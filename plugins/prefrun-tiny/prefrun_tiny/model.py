@@ -30,6 +30,6 @@ class TinyModel:
             WEIGHTS,
             name="tiny",
             dtype="float32",
-            device=self.config.device.value,
+            device=self.config.device,
             lora=self.config.lora,
         )
