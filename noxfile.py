@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
 import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from zipfile import ZipFile
 
 import nox
 
 PLUGINS = sorted(path.parent.name for path in Path("plugins").glob("*/pyproject.toml"))
 BASE = Path(".nox", "base").absolute()
-SITE = Path("lib", f"python{sys.version_info.major}.{sys.version_info.minor}", "site-packages")
+PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
+SITE = Path("lib", PYTHON, "site-packages")
 TOOLS = ["editables", "hatchling", "hypothesis", "mypy", "pytest", "ruff"]
-MODEL, DATA = "plugins/prefrun-tiny", "plugins/prefrun-ultrafeedback"
+BARE = ["--without-pip"]  # pip is one of the shared packages
 
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
-nox.options.sessions = ["lint", "types", "tests", "plugin", "together"]
+nox.options.sessions = ["lint", "types", "tests", "plugin", "wheel", "together"]
 
 
 def projects() -> list[str]:
@@ -38,62 +42,111 @@ def third_party() -> list[str]:
 def base() -> Path:
     """Install the third-party packages, unless the same ones are there already."""
     wanted = third_party()
-    text = "\n".join([*wanted, Path("constraints.txt").read_text()])
+    text = "\n".join([PYTHON, *wanted, Path("constraints.txt").read_text()])
     digest = hashlib.sha256(text.encode()).hexdigest()
     mark = BASE / "installed"
     if not mark.exists() or mark.read_text() != digest:
         subprocess.run([sys.executable, "-m", "venv", "--clear", BASE], check=True)
-        pip = [str(BASE / "bin" / "python"), "-m", "pip", "install", "-q", "-c", "constraints.txt"]
-        subprocess.run([*pip, *wanted], check=True)
+        # -I: packages that PYTHONPATH shows would else count as installed
+        pip = [BASE / "bin" / "python", "-I", "-m", "pip", "install", "-q"]
+        subprocess.run([*pip, "-c", "constraints.txt", *wanted], check=True)
         mark.write_text(digest)
     return BASE
 
 
-def overlay(session: nox.Session, *installed: str) -> None:
-    """Show SESSION the shared packages, and install only the projects INSTALLED into it."""
+def overlay(session: nox.Session, *words: str) -> None:
+    """Show SESSION the shared packages, and of prefrun's own only what pip is to install: WORDS."""
+    session.env["PYTHONPATH"] = None
+    session.env["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS", "1")
     site = Path(session.virtualenv.location, SITE)
+    for old in site.glob("*prefrun*"):  # of an earlier run, perhaps of a plugin that is gone
+        if old.is_dir():
+            shutil.rmtree(old)
+        else:
+            old.unlink()
     (site / "base.pth").write_text(f"{base() / SITE}\n")
-    editable = [word for project in installed for word in ("-e", project)]
-    session.install("-q", "--no-deps", "--no-build-isolation", *editable)
+    if words:
+        session.install("-q", "--no-deps", "--no-build-isolation", *words)
+
+
+def editable(*paths: str) -> list[str]:
+    """The words with which pip installs the projects in PATHS from the checkout."""
+    return [word for path in paths for word in ("-e", path)]
 
 
 def pytest(session: nox.Session, *words: str) -> None:
-    """Run pytest on WORDS with the threads of this machine, and what the user added."""
+    """Run pytest on WORDS and on what the user added after `--`."""
     session.run("python", "-m", "pytest", "-q", *words, *session.posargs)
 
 
-@nox.session
+@nox.session(venv_backend="none")
 def lint(session: nox.Session) -> None:
     """Check style and format with ruff."""
     ruff = str(base() / "bin" / "ruff")
-    session.run(ruff, "check", ".", external=True)
-    session.run(ruff, "format", "--check", ".", external=True)
+    session.run(ruff, "check", ".")
+    session.run(ruff, "format", "--check", ".")
 
 
-@nox.session
+@nox.session(venv_params=BARE)
 def types(session: nox.Session) -> None:
     """Check the host's types with mypy, strictly."""
-    overlay(session, ".")
+    overlay(session, *editable("."))
     session.run("python", "-m", "mypy", "--strict", "prefrun")
 
 
-@nox.session
+@nox.session(venv_params=BARE)
 def tests(session: nox.Session) -> None:
     """Test the host alone."""
-    overlay(session, ".")
+    overlay(session, *editable("."))
     pytest(session, "tests", "--ignore=tests/together")
 
 
-@nox.session
+@nox.session(venv_params=BARE)
 @nox.parametrize("name", PLUGINS, ids=PLUGINS)
 def plugin(session: nox.Session, name: str) -> None:
     """Test one plugin with only the host beside it."""
-    overlay(session, ".", f"plugins/{name}")
+    overlay(session, *editable(".", f"plugins/{name}"))
     pytest(session, f"plugins/{name}/tests")
 
 
-@nox.session
+@nox.session(venv_params=BARE)
+def wheel(session: nox.Session) -> None:
+    """Build every wheel, install them, and use the command outside the checkout."""
+    overlay(session)
+    folder = Path(session.create_tmp(), "wheels")
+    shutil.rmtree(folder, ignore_errors=True)
+    pip = ["python", "-m", "pip", "-q"]
+    # --no-cache-dir: pip would take a wheel it once built from the same folder for the new one
+    options = ["--no-deps", "--no-build-isolation", "--no-cache-dir", "-w", str(folder)]
+    session.run(*pip, "wheel", *options, *(f"./{path}" for path in projects()))
+    wheels = sorted(folder.glob("*.whl"))
+    for path in projects():
+        check_conf(session, Path(path), wheels)
+    overlay(session, *map(str, wheels))
+    session.run(*pip, "check")
+    with session.chdir(folder):
+        session.run("prefrun", "--help", silent=True)
+        session.run("prefrun", "algo=lipo", "data=ultrafeedback", "--cfg", "job", silent=True)
+
+
+def check_conf(session: nox.Session, project: Path, wheels: list[Path]) -> None:
+    """Fail unless the wheel of PROJECT, one of WHEELS, holds every file of its conf/ folder."""
+    name = tomllib.loads((project / "pyproject.toml").read_text())["project"]["name"]
+    package = name.replace("-", "_")
+    built = next(path for path in wheels if path.name.startswith(f"{package}-"))
+    with ZipFile(built) as archive:
+        held = set(archive.namelist())
+    wanted = {
+        f"{package}/{file.relative_to(project).as_posix()}"
+        for file in (project / "conf").rglob("*.yaml")
+    }
+    if wanted - held:
+        session.error(f"{built.name} lacks {', '.join(sorted(wanted - held))}")
+
+
+@nox.session(venv_params=BARE)
 def together(session: nox.Session) -> None:
     """Test everything installed together: whole runs, sweeps, kills, the README's commands."""
-    overlay(session, *projects())
-    pytest(session, "tests/together")
+    overlay(session, *editable(*projects()))
+    # The documents name keys of every plugin; the model's script needs the sample's instructions.
+    pytest(session, "tests/together", "tests/test_docs.py", "plugins/prefrun-tiny/tests")

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import re
+import shlex
+from textwrap import shorten
 
-from hydra.errors import HydraException, MissingConfigException
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
+from prefrun.component import GROUPS
 from prefrun.errors import ConfigError, PrefrunError, closest
+from prefrun.plugins import components
+
+HELP = "  remedy: `prefrun --help` lists commands, choices and keys"
+LONGEST_LINE = 300
 
 
 def config_error(error: Exception) -> Exception:
@@ -15,37 +23,126 @@ def config_error(error: Exception) -> Exception:
     if isinstance(error, PrefrunError):
         return error
     if isinstance(error, MissingConfigException):
-        return ConfigError(_missing_choice(error))
+        return _missing_choice(error)
+    if isinstance(error, OverrideParseException):
+        return _unreadable_word(error.override)
     if isinstance(error, HydraException | OmegaConfBaseException):
-        return ConfigError(_wrong_key(error))
+        return ConfigError(_composition(error))
+    if isinstance(error, ValueError) and str(error).startswith("Config group override"):
+        return ConfigError("a group takes the name of a choice, not null: such as tracker=none")
+    if isinstance(error, OSError) and error.filename is not None and _is_from_hydra(error):
+        return ConfigError(
+            f"output_dir={error.filename} cannot be used: {error.strerror}\n"
+            "  remedy: choose a folder that can be made and written to"
+        )
     return error
 
 
-def _missing_choice(error: MissingConfigException) -> str:
-    wanted = error.missing_cfg_file or ""
-    group, _, name = str(wanted).rpartition("/")
+def no_such_choice(group: str, name: str, options: list[str] | None = None) -> ConfigError:
+    """Return the error for GROUP=NAME where there is no such choice."""
+    known = sorted(options or [other for owner, other in components() if owner == group])
+    return ConfigError(
+        f"there is no {group}={name}.{closest(name, known)} Choices: {', '.join(known) or 'none'}"
+    )
+
+
+def _missing_choice(error: MissingConfigException) -> ConfigError:
+    group, _, name = str(error.missing_cfg_file or "").rpartition("/")
     options = [str(option) for option in error.options or []]
-    if group and options:
-        return (
-            f"there is no {group}={name}.{closest(name, options)} "
-            f"Choices: {', '.join(sorted(options))}"
-        )
-    return str(error)
+    if group in GROUPS or (group and options):
+        return no_such_choice(group, name, options)
+    return ConfigError(str(error).partition("\n\n")[0])  # without the search path
 
 
-def _wrong_key(error: Exception) -> str:
+def _unreadable_word(word: str) -> ConfigError:
+    key, equals, value = word.partition("=")
+    if not equals:
+        return ConfigError(f"'{word}' is no command and not KEY=VALUE.{_meant(word)}\n{HELP}")
+    if re.search(r"\s[\w.]+=", value):
+        return ConfigError(f"'{word}' holds several KEY=VALUE: give each as a word of its own")
+    quoted = shlex.quote(f'{key}="{value}"')
+    advice = "" if set(value) & set("\"'\\") else f", such as {quoted}"
+    return ConfigError(
+        f"{word} cannot be read\n"
+        f"  remedy: quote a value with special characters, and quote it for the shell too{advice}"
+    )
+
+
+def _meant(word: str) -> str:
+    """Return ' Did you mean ...?' for a word without '='."""
+    from prefrun.cli import COMMANDS
+
+    if word.partition(".")[0] in GROUPS:
+        return f" Did you mean '{word}=VALUE'?"
+    choices = {f"{group}={name}": name for group, name in components()}
+    named = [choice for choice, name in choices.items() if name == word]
+    near = closest(word, [*COMMANDS, *choices.values()])
+    return f" Did you mean '{named[0]}'?" if named else near
+
+
+def _composition(error: Exception) -> str:
     message = str(error)
+    cause = _omegaconf_cause(error)
+    if several := re.match(r"Ambiguous value for argument '(.*)'", message):
+        key, _, value = several[1].partition("=")
+        quoted = shlex.quote(f'{key}="{value}"')
+        return (
+            f"{several[1]} holds several values\n  remedy: add -m to run each of them; or, if it "
+            f"is one value with commas, quote it: {quoted}"
+        )
+    if cause is None:
+        return "\n".join(shorten(line, LONGEST_LINE) for line in message.splitlines()[:4])
+    reason = str(cause).splitlines()[0]
+    if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.key is not None:
+        advice = _advice_on_key(str(cause.full_key or cause.key), cause)
+        if message.startswith("Could not override"):  # its advice, '+key=value', is no use here
+            return f"there is no key {cause.full_key}.{advice}"
+        return f"{_without(reason, message)}{reason}.{advice}"
+    if word := re.match("Error merging override (.*)", message):
+        return f"{word[1]}: {reason}{_advice_on_value(reason)}"
+    where = f"{cause.full_key}: " if cause.full_key else ""
+    return f"{_without(reason, message)}{where}{reason}{_advice_on_value(reason)}"
+
+
+def _without(reason: str, message: str) -> str:
+    """Return the first line of MESSAGE, which names the config file, unless it is REASON."""
+    first = message.splitlines()[0] if message else ""
+    return "" if reason in first or not first else f"{first}\n"
+
+
+def _omegaconf_cause(error: BaseException) -> OmegaConfBaseException | None:
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, OmegaConfBaseException):
         cause = cause.__cause__
-    if cause is None:
-        return message
-    first_lines = str(cause).splitlines()
-    if first_lines and first_lines[0] not in message:
-        message = f"{message}\n{first_lines[0]}"
-    if isinstance(cause, ConfigKeyError | ConfigAttributeError) and cause.key is not None:
-        owner = cause.object_type
-        if owner is not None and dataclasses.is_dataclass(owner):
-            names = [field.name for field in dataclasses.fields(owner)]
-            return f"{message}{closest(str(cause.key), names)} Keys: {', '.join(names)}"
-    return message
+    return cause
+
+
+def _advice_on_key(full_key: str, cause: OmegaConfBaseException) -> str:
+    """Name the closest key, the keys there are, and the choices that would have this one."""
+    owner, parent = cause.object_type, cause.parent_node
+    names = [str(name) for name in parent or ()]
+    if owner is not None and dataclasses.is_dataclass(owner):
+        names = [field.name for field in dataclasses.fields(owner)]
+    group, _, key = full_key.partition(".")
+    owners = [
+        f"{group}={name}"
+        for (other, name), component in components().items()
+        if other == group and key in {field.name for field in dataclasses.fields(component.config)}
+    ]
+    advice = f"{closest(str(cause.key), names)} Keys: {', '.join(names)}" if names else ""
+    return f"{advice}\n  It is a key of {' and '.join(owners)}" if owners else advice
+
+
+def _advice_on_value(reason: str) -> str:
+    allowed = re.match(r"Invalid value '(.*)', expected one of \[(.*)\]", reason)
+    return closest(allowed[1], allowed[2].split(", ")) if allowed else ""
+
+
+def _is_from_hydra(error: OSError) -> bool:
+    """Whether Hydra raised it, which makes the output folder before a job begins."""
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_globals.get("__name__", "").startswith("prefrun.run"):
+            return False
+        trace = trace.tb_next
+    return True

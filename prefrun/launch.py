@@ -6,17 +6,19 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
 from prefrun.compose import register_configs
+from prefrun.config_checks import check_composed
 from prefrun.config_errors import config_error
-from prefrun.errors import PrefrunError
 from prefrun.paths import conf_dir
+from prefrun.sweep import Sweep, record_failure
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -33,58 +35,60 @@ def launch(arguments: Sequence[str]) -> int:
     wanted_traceback = os.environ.get(FULL_ERROR) == "1"
     os.environ[FULL_ERROR] = "1"  # else Hydra prints errors in its own way and exits with 1
     sys.argv[1:] = arguments
-    sweep = SweepFolder()
+    job = Job(tuple(sys.argv), wanted_traceback)
     main = hydra.main(
         version_base="1.3", config_path=str(conf_dir("prefrun")), config_name="config"
     )
+    Sweep.current, code = None, 0
     try:
-        main(sweep.job)()
-    except PrefrunError:
-        if wanted_traceback:
-            traceback.print_exc()
-        raise
+        main(job.run)()
     except SystemExit as stop:  # Hydra's own --info, --cfg and completion end this way
-        return stop.code if isinstance(stop.code, int) else 0
+        if not isinstance(stop.code, int | None):
+            raise
+        code = stop.code or 0
     except Exception as error:
         if wanted_traceback:
             traceback.print_exc()
         raise config_error(error) from error
     finally:
-        sweep.compare()
-    return 0
+        ended = Sweep.current.end() if Sweep.current else 0
+    if job.error is not None:
+        raise job.error
+    return code or ended
 
 
-class SweepFolder:
-    """Remembers the folder of the sweep its jobs belong to, and compares them at its end."""
+class Job:
+    """What Hydra calls for every job. Hydra never sees a failure: it would add words of its own."""
 
-    def __init__(self) -> None:
-        self.folder: Path | None = None
+    def __init__(self, argv: tuple[str, ...], with_traceback: bool) -> None:
+        self.argv, self.with_traceback = argv, with_traceback
+        self.error: Exception | None = None
+        """Why the only job failed; a sweep's failures are recorded in its folder."""
 
-    def job(self, config: DictConfig) -> dict[str, Any]:
-        """Run one job of Hydra: read what only Hydra knows, then call `run`."""
-        from prefrun.run import Origin, run
-
+    def run(self, config: DictConfig) -> None:
+        """Read what only Hydra knows, then call `prefrun.run.run`."""
         settings = HydraConfig.get()
         output_dir = Path(settings.runtime.output_dir)
-        group = None
-        if settings.mode == RunMode.MULTIRUN:
-            self.folder = output_dir.parent
-            group = self.folder.name
+        sweep = Path(settings.sweep.dir) if settings.mode == RunMode.MULTIRUN else None
+        overrides = tuple(settings.overrides.task)
         try:
-            origin = Origin(tuple(sys.argv), tuple(settings.overrides.task), group)
-            return run(config, output_dir, origin)
+            check_composed(config, overrides)
+            from prefrun.run import Origin, run
+
+            run(config, output_dir, Origin(self.argv, overrides, sweep.name if sweep else None))
+        except Exception as error:
+            if self.with_traceback:
+                traceback.print_exc()
+            failure = config_error(error)
+            if sweep:
+                record_failure(sweep, output_dir, settings.job.num, overrides, failure)
+            else:
+                self.error = failure
         finally:
             remove_if_empty(output_dir)
-
-    def compare(self) -> None:
-        """Write and print the comparison of a sweep's jobs; nothing after a single run."""
-        if self.folder is not None and any(self.folder.glob("*/status.json")):
-            from prefrun.commands.report import report
-
-            report([str(self.folder)])
 
 
 def remove_if_empty(folder: Path) -> None:
     """Remove the folder Hydra made for a job that was refused before it began."""
-    if folder.is_dir() and not any(folder.iterdir()):
+    with suppress(OSError):  # not empty, or a mount point
         folder.rmdir()

@@ -20,7 +20,8 @@ class TrainerConfig:
     """Prompts per optimizer step and process."""
     micro_batch_size: int | None = None
     """Prompts per forward pass; None = batch_size. Smaller saves memory, changes no result."""
-    learning_rate: float = 1e-3
+    learning_rate: float = 5e-5
+    """Suits the embedded model; larger models usually want 1e-6 or less."""
     lr_scheduler: str = "linear"
     """A name transformers knows: linear, cosine, constant, constant_with_warmup, ..."""
     warmup_steps: int = 0

@@ -4,7 +4,7 @@ from itertools import islice
 
 import pytest
 
-pytest.importorskip("prefrun_ultrafeedback", reason="the instructions come from its sample")
+pytest.importorskip("prefrun_ultrafeedback.judge", reason="the instructions come from its sample")
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer

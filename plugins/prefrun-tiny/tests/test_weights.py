@@ -1,7 +1,5 @@
 """The embedded model: what ships, what its tokenizer keeps, and what it can do."""
 
-from importlib.util import find_spec
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -25,10 +23,6 @@ TURNS = [
     {"role": "assistant", "content": "7"},
     {"role": "user", "content": "Repeat the word fox. Answer in a full sentence."},
 ]
-NEEDS_SAMPLE = pytest.mark.skipif(
-    find_spec("prefrun_ultrafeedback") is None,
-    reason="prefrun-ultrafeedback, which has the judge, is not installed",
-)
 
 
 @pytest.fixture(scope="module")
@@ -115,12 +109,17 @@ def test_padding_changes_no_logit(model, tokenizer):
             torch.testing.assert_close(padded[row, : len(alone)], alone, atol=1e-4, rtol=1e-4)
 
 
-@NEEDS_SAMPLE
-def test_answers_are_a_mixture_of_good_and_bad(model, tokenizer):
-    from prefrun_ultrafeedback.judge import judge
+@pytest.fixture
+def judge():
+    """The sample's judge; without its plugin the test is skipped."""
+    reason = "prefrun-ultrafeedback, which has the judge, is not installed"
+    return pytest.importorskip("prefrun_ultrafeedback.judge", reason=reason).judge
+
+
+def test_answers_are_a_mixture_of_good_and_bad(model, tokenizer, judge):
     from prefrun_ultrafeedback.sample import generate
 
-    prompts = [record["instruction"] for record in generate(64, seed=0, held_out=True)]
+    prompts = 3 * [record["instruction"] for record in generate(64, seed=0, held_out=True)]
     given = answers(model, tokenizer, prompts, temperature=1.0)
     verdicts = [judge(*pair) for pair in zip(prompts, given, strict=True)]
     right = sum(verdict.correct for verdict in verdicts) / len(verdicts)
@@ -128,10 +127,7 @@ def test_answers_are_a_mixture_of_good_and_bad(model, tokenizer):
     assert sum(verdict.overall > 1 for verdict in verdicts) / len(verdicts) > 0.8
 
 
-@NEEDS_SAMPLE
-def test_greedy_answers_end_and_are_mostly_right(model, tokenizer):
-    from prefrun_ultrafeedback.judge import judge
-
+def test_greedy_answers_end_and_are_mostly_right(model, tokenizer, judge):
     prompts = [
         "Repeat the word fox. Give only the answer.",
         "What is the first letter of stone? Answer in a full sentence.",

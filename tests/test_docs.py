@@ -1,0 +1,197 @@
+"""The documents say what is so: keys, defaults, tables, links, sessions, docstrings, comments.
+
+What a document says of a plugin is looked at where that plugin is installed.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from prefrun import hookspecs
+from prefrun.cli import COMMANDS
+from prefrun.commands.fields import Key, keys_of
+from prefrun.component import GROUPS, Component
+from prefrun.paths import conf_dir
+from prefrun.plugins import plugin_manager, registered
+from prefrun.schema import RunConfig
+
+ROOT = Path(__file__).parents[1]
+README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
+PLUGIN_READMES = sorted(ROOT.glob("plugins/*/README.md"))
+DOCUMENTS = [README, CONTRIBUTING, *PLUGIN_READMES]
+PLUGINS = {path.parent.name for path in PLUGIN_READMES}
+INSTALLED = {plugin.distribution for plugin in plugin_manager()[1]}
+ABSENT = ", ".join(sorted(PLUGINS - INSTALLED))
+COMPONENTS = [
+    entry.component
+    for entry in registered().values()
+    if entry.plugin.distribution in {"prefrun", *PLUGINS}
+]
+
+FENCED = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+CODE = re.compile(r"`([^`\n]+)`")
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+SETTING = re.compile(r"(?<![\w.])(?<!-sc )([a-z_]+(?:\.[a-z_]+)*)=([^\s|]*)")
+KEY_ROW = re.compile(r"^\| `(\w+(?:\.\w+)+)` \| (`[^`]*`|required) \|", re.MULTILINE)
+
+
+def name_of(document: Path) -> str:
+    return document.relative_to(ROOT).as_posix()
+
+
+def distribution(component: Component) -> str:
+    return registered()[component.group, component.name].plugin.distribution
+
+
+def choices_of(group: str, document: Path) -> list[Component]:
+    """Those that DOCUMENT may mean: where a plugin has its own in GROUP, no other plugin's."""
+    choices = [each for each in COMPONENTS if each.group == group]
+    near = ("prefrun", document.parent.name)
+    if any(distribution(each) == near[1] for each in choices):
+        return [each for each in choices if distribution(each) in near]
+    return choices
+
+
+def settings_in(document: Path) -> Iterator[tuple[str, str]]:
+    """Every `key=value` a reader may type: of shell blocks and inline code, not of Python."""
+    text = document.read_text()
+    blocks = [body for language, body in FENCED.findall(text) if language in ("", "bash")]
+    yield from SETTING.findall("\n".join([*blocks, *CODE.findall(FENCED.sub("", text))]))
+
+
+def is_known(path: str, value: str, document: Path) -> bool:
+    """Whether PATH is a key; where it is a group, whether VALUE names choices of it."""
+    if path not in GROUPS:
+        return find_key(path, document) is not None
+    names = [name for name in re.split(r"[\[\],]", value) if name and not name.isupper()]
+    return {(path, name) for name in names} <= set(registered())
+
+
+def find_key(path: str, document: Path) -> Key | None:
+    """The key at PATH, such as 'seed', 'algo.beta' or 'evaluator.win_rate.tie_margin'."""
+    group, _, rest = path.partition(".")
+    if group not in GROUPS:
+        return descend(RunConfig, path)
+    choices = choices_of(group, document)
+    if group == "evaluator":
+        name, _, rest = rest.partition(".")
+        choices = [each for each in choices if each.name == name]
+    return next(filter(None, (descend(each.config, rest) for each in choices)), None)
+
+
+def descend(schema: type, path: str) -> Key | None:
+    """The key at PATH of a dataclass, through the dataclasses inside it."""
+    name, _, rest = path.partition(".")
+    key = next((key for key in keys_of(schema) if key.name == name), None)
+    if key is None or not rest:
+        return key
+    inner = {field.name: field.default_factory for field in dataclasses.fields(schema)}[name]
+    return descend(inner, rest) if isinstance(inner, type) else None
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_every_key_and_choice_exists(document):
+    unknown = [word for word in settings_in(document) if not is_known(*word, document)]
+    of_plugins = [word for word in unknown if word[0].partition(".")[0] in GROUPS]
+    assert unknown == (of_plugins if ABSENT else [])
+    if unknown:
+        pytest.skip(f"{ABSENT} not installed, so not looked at: {len(unknown)} words")
+
+
+@pytest.mark.parametrize("document", PLUGIN_READMES, ids=name_of)
+def test_a_plugins_table_holds_every_key_and_its_default(document):
+    if document.parent.name not in INSTALLED:
+        pytest.skip(f"{document.parent.name} is not installed")
+    rows = dict(KEY_ROW.findall(document.read_text()))
+    for path, default in rows.items():
+        key = find_key(path, document)
+        assert key is not None, f"there is no key {path}"
+        allowed = ("required", "null") if default == "required" else (default.strip("`"),)
+        assert key.default.lower() in allowed, path
+    for component in COMPONENTS:
+        if distribution(component) == document.parent.name:
+            for key in keys_of(component.config):
+                path = f"{component.group}.{key.name}"
+                assert any(row == path or row.startswith(f"{path}.") for row in rows), path
+
+
+def test_the_box_table_lists_every_choice_with_its_distribution():
+    listed = set()
+    for line in README.read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if len(cells) == 3 and cells[2].startswith("prefrun") and cells[2] in INSTALLED:
+            group = ""
+            for word in CODE.findall(cells[0]):
+                before, _, name = word.rpartition("=")
+                group = before or group
+                listed.add((group, name, cells[2]))
+    assert listed == {
+        (each.group, each.name, distribution(each)) for each in COMPONENTS if each.name != "none"
+    }
+
+
+def test_the_commands_in_the_readme_are_those_of_the_program():
+    assert set(re.findall(r"`prefrun ([a-z]+)(?= |`)", README.read_text())) == set(COMMANDS)
+
+
+def test_the_sessions_in_contributing_exist():
+    tree = ast.parse((ROOT / "noxfile.py").read_text())
+    functions = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+    named = re.findall(r'nox -s "?(\w+)(?:\((.*?)\))?', CONTRIBUTING.read_text())
+    assert named
+    assert {name for name, _ in named} <= functions
+    assert {parameter for _, parameter in named if parameter} <= PLUGINS
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_links_to_files_lead_somewhere(document):
+    links = [link for link in LINK.findall(document.read_text()) if "://" not in link]
+    missing = [link for link in links if not (document.parent / link.partition("#")[0]).exists()]
+    assert not missing
+
+
+HOOKS = [value for name, value in vars(hookspecs).items() if name.startswith("prefrun_")]
+
+
+@pytest.mark.parametrize("hook", HOOKS, ids=lambda hook: hook.__name__)
+def test_a_hook_says_when_it_is_called_and_what_it_returns(hook):
+    text = inspect.getdoc(hook) or ""
+    assert "When: " in text
+    assert "Return: " in text
+
+
+def shipped_yaml(component: Component) -> Path:
+    package = component.config.__module__.partition(".")[0]
+    return conf_dir(package) / component.group / f"{component.name}.yaml"
+
+
+@pytest.mark.parametrize("component", COMPONENTS, ids=lambda each: f"{each.group}={each.name}")
+def test_every_key_is_explained_by_a_docstring_or_a_comment(component):
+    text = shipped_yaml(component).read_text()
+    commented = set(re.findall(r"^\s*(\w+):.*#", text, re.MULTILINE))
+    assert not [key for key in unexplained(component.config) if key not in commented]
+
+
+def unexplained(schema: type) -> Iterator[str]:
+    inner = {field.name: field.default_factory for field in dataclasses.fields(schema)}
+    for key in keys_of(schema):
+        if dataclasses.is_dataclass(inner[key.name]):
+            yield from unexplained(inner[key.name])
+        elif not key.text:
+            yield key.name
+
+
+@pytest.mark.parametrize("component", COMPONENTS, ids=lambda each: f"{each.group}={each.name}")
+def test_a_shipped_file_gives_the_defaults_that_help_shows(component):
+    schema = OmegaConf.structured(component.config)
+    given = OmegaConf.load(shipped_yaml(component))
+    given.pop("defaults")
+    assert OmegaConf.merge(schema, given) == schema

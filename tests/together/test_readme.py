@@ -1,0 +1,205 @@
+"""What the README shows is true: every command runs, and its loss is a working plugin."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import math
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.together.conftest import MAIN, SMALL, Workplace
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+QUICK = (*SMALL, "trainer.max_steps=2")
+
+Rows = list[dict[str, Any]]
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """The fenced blocks of one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+
+
+def typed(text: str) -> list[str]:
+    """The prefrun commands of the shell blocks."""
+    lines = "".join(blocks(text, "bash")).splitlines()
+    parts = [part.strip() for line in lines for part in line.split("&&")]
+    return [part for part in parts if part.startswith("prefrun ")]
+
+
+def settings(words: list[str]) -> dict[str, str]:
+    """Value by key."""
+    return dict(word.split("=", 1) for word in words if "=" in word)
+
+
+def list_rows() -> Rows:
+    """Records in UltraFeedback's layout."""
+    answers = [{"response": text, "overall_score": score} for text, score in RATED]
+    return [{"instruction": f"Question {n}?", "completions": answers} for n in range(12)]
+
+
+def dialogue_rows() -> Rows:
+    """Records in hh-rlhf's layout."""
+    begin = "\n\nHuman: Question {}?\n\nAssistant: "
+    return [
+        {"chosen": begin.format(n) + "Yes.", "rejected": begin.format(n) + "No."} for n in range(12)
+    ]
+
+
+def preference_rows() -> Rows:
+    """Records in TRL's preference format."""
+    return [{"prompt": f"Question {n}?", "chosen": "Yes.", "rejected": "No."} for n in range(12)]
+
+
+RATED = (("Yes.", 9.0), ("Perhaps.", 5.0), ("No.", 2.0))
+ROWS = {"ultrafeedback": list_rows, "hh": dialogue_rows, "trl": preference_rows}
+
+
+def write_rows(path: Path, rows: Rows) -> None:
+    """Write ROWS in the format that the name of PATH says."""
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    if path.suffix == ".parquet":
+        import pyarrow
+        from pyarrow import parquet
+
+        parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+    elif path.suffix == ".gz":
+        path.write_bytes(gzip.compress(text.encode()))
+    else:
+        path.write_text(text)
+
+
+def provide_inputs(place: Workplace, given: dict[str, str]) -> None:
+    """Put the data and the model that a command names where it names them."""
+    if "data.path" in given:
+        write_rows(place.folder / given["data.path"], ROWS[given["data"]]())
+    if "model.name" in given:
+        from prefrun_tiny.model import WEIGHTS
+
+        shutil.copytree(WEIGHTS, place.folder / given["model.name"])
+
+
+@pytest.mark.parametrize("command", typed(README))
+def test_a_command_that_trains_ends_well(workplace, command):
+    words = shlex.split(command)[1:]
+    given = settings(words)
+    provide_inputs(workplace, given)
+    done = workplace.run(*words, *QUICK)
+    assert done.returncode == 0, done.stderr
+    jobs = math.prod(len(value.split(",")) for value in given.values()) if "-m" in words else 1
+    assert len(list(workplace.folder.rglob("summary.json"))) == jobs
+    if "-m" in words:
+        (sweep,) = (workplace.folder / "runs").iterdir()
+        assert {"comparison.md", "comparison.csv", "comparison.png"} <= set(os.listdir(sweep))
+
+
+PLUGIN_READMES = sorted(ROOT.glob("plugins/*/README.md"))
+SHOWN_BY_PLUGINS = [command for file in PLUGIN_READMES for command in typed(file.read_text())]
+
+
+@pytest.mark.parametrize("command", SHOWN_BY_PLUGINS)
+def test_a_command_of_a_plugins_readme_composes(workplace, command):
+    words = [word for word in shlex.split(command)[1:] if word != "-m"]
+    first = [re.sub(r"=([\w.]+),.*", r"=\1", word) for word in words]  # of a sweep, its first job
+    done = workplace.run(*first, "--cfg", "job")
+    assert done.returncode == 0, done.stderr
+
+
+INSTEAD = {"DIR…": "whole", "RUN_A": "whole", "RUN_B": "whole", "RUN_DIR": "whole"}
+SHOWN_IN_TABLE = [
+    words for words in re.findall(r"`(prefrun [^`]+)`", README) if words not in typed(README)
+]
+
+
+@pytest.mark.parametrize("command", SHOWN_IN_TABLE)
+def test_a_command_of_the_table_answers(finished, command):
+    words = [INSTEAD.get(word, word) for word in shlex.split(command)[1:]]
+    done = finished.run(*words)
+    if words[0] == "resume":
+        assert done.returncode == 2
+        assert "has finished" in done.stderr
+    else:
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.strip()
+
+
+def test_the_shell_completes_names(workplace):
+    (line,) = re.findall(r"`(eval [^`]+)`", README)
+    script = f'prefrun() {{ "{sys.executable}" -m prefrun "$@"; }}\n{line}\ncomplete -p prefrun'
+    shell = ["bash", "-c", script]
+    place, environment = workplace.folder, workplace.environment
+    done = subprocess.run(
+        shell, cwd=place, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().endswith("prefrun")
+
+
+INIT = '''
+from dataclasses import dataclass
+from pathlib import Path
+from prefrun import Component, conf_dir, hookimpl
+
+
+@dataclass
+class MarginConfig:
+    beta: float = 0.1
+    """Scale of the implied reward, > 0."""
+
+
+@hookimpl
+def prefrun_components():
+    return [Component("algo", "margin", MarginConfig, "prefrun_margin.algo:Margin", "margins")]
+
+
+@hookimpl
+def prefrun_config_dir() -> Path:
+    return conf_dir("prefrun_margin")
+'''
+YAML = "defaults:\n  - /schema/algo/margin@_here_\n  - _self_\nbeta: 0.1\n"
+CHECK = "from prefrun.testing import check_algorithm; check_algorithm('margin')"
+
+
+@pytest.fixture
+def margin(make_plugin: Callable[..., None], plugin_folder: Path, workplace: Workplace) -> Workplace:
+    """A workplace where the README's loss is installed as algo=margin."""
+    make_plugin("margin", INIT, {"algo/margin.yaml": YAML})
+    (code,) = blocks(README, "python")
+    (plugin_folder / "prefrun_margin" / "algo.py").write_text(code)
+    workplace.environment["PYTHONPATH"] = str(plugin_folder)
+    return workplace
+
+
+def test_the_loss_of_the_readme_has_20_lines():
+    (code,) = blocks(README, "python")
+    assert len([line for line in code.splitlines() if line.strip()]) <= 20
+
+
+def test_the_loss_of_the_readme_trains(margin):
+    done = margin.run("algo=margin", *MAIN[1:], *QUICK, "output_dir=margin")
+    assert done.returncode == 0, done.stderr
+    assert margin.summary("margin")["steps"] == 2
+    assert margin.summary("margin")["metrics"]["kl"]["after"] > 0
+
+
+def test_the_loss_of_the_readme_passes_the_conformance_kit(margin):
+    done = subprocess.run(
+        [sys.executable, "-c", CHECK],
+        cwd=margin.folder,
+        env=margin.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
