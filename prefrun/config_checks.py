@@ -39,12 +39,10 @@ def _check_keys(node: DictConfig, where: str) -> None:
         if names is not None and key not in names:
             start = f"{where} has no key {key}." if where else f"there is no key {key}."
             raise ConfigError(f"{start}{closest(key, names)} Keys: {', '.join(names)}")
-        if OmegaConf.is_missing(node, key):
+        if OmegaConf.is_missing(node, key) or OmegaConf.is_interpolation(node, key):
             continue
-        if OmegaConf.is_dict(child := node._get_node(key)) and not OmegaConf.is_interpolation(
-            node, key
-        ):
-            _check_keys(child, f"{where}.{key}" if where else key)
+        if isinstance(node[key], DictConfig):
+            _check_keys(node[key], f"{where}.{key}" if where else key)
 
 
 def _is_schema(owner: type | None) -> bool:

@@ -6,6 +6,7 @@ import dataclasses
 import re
 import shlex
 from textwrap import shorten
+from typing import get_origin
 
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
@@ -28,14 +29,19 @@ def config_error(error: Exception) -> Exception:
         return _unreadable_word(error.override)
     if isinstance(error, HydraException | OmegaConfBaseException):
         return ConfigError(_composition(error))
-    if isinstance(error, ValueError) and str(error).startswith("Config group override"):
-        return ConfigError("a group takes the name of a choice, not null: such as tracker=none")
-    if isinstance(error, OSError) and error.filename is not None and _is_from_hydra(error):
+    return error
+
+
+def hydra_error(error: Exception) -> Exception:
+    """Return the PrefrunError for what Hydra itself raised, outside of every job."""
+    if isinstance(error, OSError) and not isinstance(error, HydraException):
         return ConfigError(
-            f"output_dir={error.filename} cannot be used: {error.strerror}\n"
+            f"output_dir={error.filename} cannot be used: {error.strerror or error}\n"
             "  remedy: choose a folder that can be made and written to"
         )
-    return error
+    if isinstance(error, ValueError) and str(error).startswith("Config group override"):
+        return ConfigError("a group takes the name of a choice, not null; such as tracker=none")
+    return config_error(error)
 
 
 def no_such_choice(group: str, name: str, options: list[str] | None = None) -> ConfigError:
@@ -74,10 +80,8 @@ def _meant(word: str) -> str:
 
     if word.partition(".")[0] in GROUPS:
         return f" Did you mean '{word}=VALUE'?"
-    choices = {f"{group}={name}": name for group, name in components()}
-    named = [choice for choice, name in choices.items() if name == word]
-    near = closest(word, [*COMMANDS, *choices.values()])
-    return f" Did you mean '{named[0]}'?" if named else near
+    named = [f"{group}={name}" for group, name in components() if name == word]
+    return f" Did you mean '{named[0]}'?" if named else closest(word, list(COMMANDS))
 
 
 def _composition(error: Exception) -> str:
@@ -90,6 +94,8 @@ def _composition(error: Exception) -> str:
             f"{several[1]} holds several values\n  remedy: add -m to run each of them; or, if it "
             f"is one value with commas, quote it: {quoted}"
         )
+    if "is not a subclass of" in message:
+        return f"{message.splitlines()[0]}\n  remedy: choose one name per group, or -m to run several"
     if cause is None:
         return "\n".join(shorten(line, LONGEST_LINE) for line in message.splitlines()[:4])
     reason = str(cause).splitlines()[0]
@@ -130,19 +136,12 @@ def _advice_on_key(full_key: str, cause: OmegaConfBaseException) -> str:
         if other == group and key in {field.name for field in dataclasses.fields(component.config)}
     ]
     advice = f"{closest(str(cause.key), names)} Keys: {', '.join(names)}" if names else ""
-    return f"{advice}\n  It is a key of {' and '.join(owners)}" if owners else advice
+    if get_origin(cause.ref_type) is dict and full_key.count(".") > 1:  # a mapping of any keys
+        return f"{advice}\n  remedy: add it with +{full_key}=VALUE"
+    return f"{advice}\n  it is a key of {' and of '.join(owners)}" if owners else advice
 
 
 def _advice_on_value(reason: str) -> str:
     allowed = re.match(r"Invalid value '(.*)', expected one of \[(.*)\]", reason)
     return closest(allowed[1], allowed[2].split(", ")) if allowed else ""
 
-
-def _is_from_hydra(error: OSError) -> bool:
-    """Whether Hydra raised it, which makes the output folder before a job begins."""
-    trace = error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_globals.get("__name__", "").startswith("prefrun.run"):
-            return False
-        trace = trace.tb_next
-    return True

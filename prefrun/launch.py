@@ -8,15 +8,16 @@ import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
+from omegaconf import OmegaConf
 
 from prefrun.compose import register_configs
 from prefrun.config_checks import check_composed
-from prefrun.config_errors import config_error
+from prefrun.config_errors import config_error, hydra_error
 from prefrun.paths import conf_dir
 from prefrun.sweep import Sweep, record_failure
 
@@ -49,7 +50,7 @@ def launch(arguments: Sequence[str]) -> int:
     except Exception as error:
         if wanted_traceback:
             traceback.print_exc()
-        raise config_error(error) from error
+        raise hydra_error(error) from error
     finally:
         ended = Sweep.current.end() if Sweep.current else 0
     if job.error is not None:
@@ -70,7 +71,8 @@ class Job:
         settings = HydraConfig.get()
         output_dir = Path(settings.runtime.output_dir)
         sweep = Path(settings.sweep.dir) if settings.mode == RunMode.MULTIRUN else None
-        overrides = tuple(settings.overrides.task)
+        words: Any = OmegaConf.to_container(settings.overrides.task)  # with ${...} as it stands
+        overrides = tuple(words)
         try:
             check_composed(config, overrides)
             from prefrun.run import Origin, run

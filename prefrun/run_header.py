@@ -2,51 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from prefrun.console import console
+from prefrun.rundir.files import read_json
 from prefrun.rundir.run import Run
 from prefrun.rundir.table import result_table
 
 if TYPE_CHECKING:
+    from prefrun.plan import Plan
     from prefrun.run import Job
+
+SHOWN_PROBLEMS = 5
+CHANGED_BY_NEXT = ("algo", "seed", "output_dir")
+"""Keys that the suggested next command sets itself or must not repeat."""
 
 
 def print_header(run: Run, job: Job) -> None:
-    """Say what is about to run, on which data, and where it will be."""
+    """Say what is about to run, on which data, which records are left out, and where it will be."""
     plan, data = job.plan, job.data
     counts = data.counts
-    console.print(f"prefrun {run.name}  (run {run.id})")
-    console.print(
+    reward = _named(plan, "reward", "path")
+    if job.reward is None:
+        reward = "none: the data have no judge"
+    lines = [
+        f"prefrun {run.name}  (run {run.id})",
         f"  data    {data.name}: {len(data.train)} prompts to train, {len(data.test)} held out, "
-        f"{counts.skipped} of {counts.read} records skipped"
-    )
+        f"{counts.skipped} of {counts.read} records skipped",
+        *(f"          skipped: {problem}" for problem in counts.problems[:SHOWN_PROBLEMS]),
+    ]
+    if len(counts.problems) > SHOWN_PROBLEMS:
+        more = len(counts.problems) - SHOWN_PROBLEMS
+        lines.append(f"          skipped: {more} more, listed in manifest.json")
     if data.note:
-        console.print(f"          {data.note}")
-    console.print(f"  model   {plan.chosen['model'].name}    reward  {plan.chosen['reward'].name}")
-    console.print(f"  folder  {run.output_dir}")
+        lines.append(f"          {data.note}")
+    lines.append(f"  model   {_named(plan, 'model', 'name')}    reward  {reward}")
+    lines.append(f"  folder  {run.output_dir}")
+    for line in lines:
+        console.print(line, markup=False)
 
 
 def print_result(run: Run, job: Job, summary: Mapping[str, Any]) -> None:
     """Show before and after of every metric, and what to do next; a sweep's job in one line."""
-    directory, plan = job.directory, job.plan
+    directory = job.directory
     if run.group is not None:
-        console.print(f"finished: {run.name} in {directory.path}")
+        console.print(f"finished: {run.name} in {directory.path}", markup=False)
         return
     console.print(result_table(summary))
-    for name, reason in summary["not_measured"].items():
-        console.print(f"not measured: {name} ({reason})")
     records = summary["records"]
-    console.print(
+    lines = [
+        *(f"not measured: {name} ({reason})" for name, reason in summary["not_measured"].items()),
         f"records: {records['read']} read, {records['used']} used, {records['skipped']} skipped, "
-        f"{records['truncated']} truncated"
-    )
-    console.print(f"run directory: {directory.path}  (report.md, summary.json, model/)")
-    other = "dpo" if run.algo != "dpo" else "lipo"
-    data = run.config["data"]
-    path = f" data.path={data['path']}" if data.get("path") else ""
-    console.print(
-        f"next: prefrun -m algo={run.algo},{other} seed=1,2,3 "
-        f"data={plan.chosen['data'].name}{path}   compares algorithms and seeds"
-    )
+        f"{records['truncated']} truncated",
+        f"run directory: {directory.path}  (report.md, summary.json, model/)",
+        f"next: {next_command(run.algo, read_json(directory.manifest)['overrides'])}   "
+        "compares algorithms and seeds",
+    ]
+    for line in lines:
+        console.print(line, markup=False)
+
+
+def next_command(algo: str, overrides: Sequence[str]) -> str:
+    """Return the command that compares ALGO with another one, on what OVERRIDES chose."""
+    other = "dpo" if algo != "dpo" else "lipo"
+    kept = []
+    for word in overrides:
+        key = word.lstrip("+~").partition("=")[0]
+        if key not in CHANGED_BY_NEXT and not key.startswith("algo."):
+            kept.append(word)
+    return shlex.join(["prefrun", "-m", f"algo={algo},{other}", "seed=1,2,3", *kept])
+
+
+def _named(plan: Plan, group: str, key: str) -> str:
+    """Return the choice of GROUP, with the value of KEY where its settings have one."""
+    value = getattr(plan.settings[group], key, None)
+    return f"{plan.chosen[group].name} {value}" if value else plan.chosen[group].name

@@ -30,6 +30,7 @@ DOCUMENTS = [README, CONTRIBUTING, *PLUGIN_READMES]
 PLUGINS = {path.parent.name for path in PLUGIN_READMES}
 INSTALLED = {plugin.distribution for plugin in plugin_manager()[1]}
 ABSENT = ", ".join(sorted(PLUGINS - INSTALLED))
+EXPERIMENTS = {path.stem: path for path in ROOT.glob("plugins/*/conf/experiment/*.yaml")}
 COMPONENTS = [
     entry.component
     for entry in registered().values()
@@ -69,6 +70,8 @@ def settings_in(document: Path) -> Iterator[tuple[str, str]]:
 
 def is_known(path: str, value: str, document: Path) -> bool:
     """Whether PATH is a key; where it is a group, whether VALUE names choices of it."""
+    if path == "experiment":
+        return value in EXPERIMENTS
     if path not in GROUPS:
         return find_key(path, document) is not None
     names = [name for name in re.split(r"[\[\],]", value) if name and not name.isupper()]
@@ -121,6 +124,12 @@ def test_a_plugins_table_holds_every_key_and_its_default(document):
             for key in keys_of(component.config):
                 path = f"{component.group}.{key.name}"
                 assert any(row == path or row.startswith(f"{path}.") for row in rows), path
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_an_experiment_is_named_in_its_plugins_readme(name):
+    readme = EXPERIMENTS[name].parents[2] / "README.md"
+    assert f"+experiment={name}" in readme.read_text()
 
 
 def test_the_box_table_lists_every_choice_with_its_distribution():

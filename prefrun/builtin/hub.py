@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from urllib.parse import urlsplit
 from urllib.request import getproxies
@@ -22,3 +24,17 @@ def is_reachable() -> bool:
     except OSError:
         return False
     return True
+
+
+@contextmanager
+def asking_once() -> Iterator[None]:
+    """Let the hub's client ask only its cache where the hub cannot be reached, and not try again.
+
+    Its own retries take half a minute, and say so on the terminal.
+    """
+    before = constants.HF_HUB_OFFLINE
+    constants.HF_HUB_OFFLINE = before or not is_reachable()
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from prefrun.commands.begun import open_run
 from prefrun.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -23,9 +24,7 @@ def diff(arguments: list[str]) -> int:
     """
     if len(arguments) != 2 or any(word.startswith("-") for word in arguments):
         raise ConfigError("usage: prefrun diff RUN_A RUN_B")
-    from prefrun.rundir.directory import RunDirectory
-
-    one, two = (RunDirectory(Path(word)).open() for word in arguments)
+    one, two = (open_run(Path(word)) for word in arguments)
     print(f"A: {one.path}\nB: {two.path}")
     print("\n".join(difference_lines(read_facts(one), read_facts(two))))
     return 0

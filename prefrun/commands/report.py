@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from prefrun.commands.begun import open_run
 from prefrun.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def report(arguments: list[str]) -> int:
 
     folders: list[Path] = options.folders
     if len(folders) == 1 and RunDirectory(folders[0]).holds_run():
-        _report_run(RunDirectory(folders[0]), options.output)
+        _report_run(open_run(folders[0]), options.output)
     else:
         _compare_runs(folders, options.output or _common_folder(folders))
     return 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from prefrun.commands.begun import open_run
 from prefrun.errors import ConfigError
 
 
@@ -20,11 +21,10 @@ def resume(arguments: list[str]) -> int:
     from prefrun.plan import retyped
     from prefrun.run import Origin
     from prefrun.run import resume as resume_run
-    from prefrun.rundir.directory import RunDirectory
     from prefrun.rundir.files import read_json
     from prefrun.rundir.status import FINISHED, read_status
 
-    directory = RunDirectory(Path(arguments[0])).open()
+    directory = open_run(Path(arguments[0]))
     if directory.status.exists() and read_status(directory).status == FINISHED:
         raise ConfigError(
             f"{directory.path} has finished; `prefrun report {directory.path}` shows its result"

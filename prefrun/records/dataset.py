@@ -40,7 +40,7 @@ def build_split(
     counts = ReadCounts()
     train = _usable_trees(rows, record_format, config, counts)
     if held_out is None:
-        train, test = hold_out(train, config.test_fraction)
+        train, test = hold_out(train, config.test_fraction, config.path)
     else:
         test = _usable_trees(held_out, record_format, config, counts)
     return DataSplit(
@@ -62,14 +62,14 @@ def number_rows(source: str, rows: Iterable[Row]) -> Iterator[ReadRow]:
 
 
 def hold_out(
-    trees: Sequence[PreferenceTree], fraction: float
+    trees: Sequence[PreferenceTree], fraction: float, file: str | None = None
 ) -> tuple[list[PreferenceTree], list[PreferenceTree]]:
     """Split TREES into training and held-out records; both keep their order.
 
     Prompts are ordered by the SHA-256 of their content and the first ones are held out, with all
     their records, until FRACTION of the records (at least one) is reached. So the split depends
     on no seed and on no order, and no held-out prompt is trained on.
-    Raises DataError unless there are two different prompts.
+    Raises DataError, naming FILE, unless there are two different prompts.
     """
     digests = [_digest(_plain_prompt(tree)) for tree in trees]
     sizes = sorted(Counter(digests).items())
@@ -77,6 +77,7 @@ def hold_out(
         raise DataError(
             f"{len(trees)} usable record(s) with {len(sizes)} different prompt(s): "
             "some must be held out for evaluation",
+            file=file,
             remedy="give records with at least two different prompts",
         )
     wanted, count = max(1, round(len(trees) * fraction)), 0

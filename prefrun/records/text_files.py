@@ -113,7 +113,10 @@ def _object(row: object, place: Place) -> Row | DataError:
     if isinstance(row, dict):
         return row
     problem = f"is JSON of type {type(row).__name__}, not an object"
-    return place.error(problem, remedy="write every record as {...}")
+    remedy = "write every record as {...}"
+    if isinstance(row, list) and place.is_line:
+        remedy += ", or end the file's name in .json if it is one list"
+    return place.error(problem, remedy=remedy)
 
 
 def _not_utf8(error: UnicodeDecodeError, offset: int) -> str:

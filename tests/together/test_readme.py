@@ -136,11 +136,14 @@ def test_a_command_of_the_table_answers(finished, command):
 
 def test_the_shell_completes_names(workplace):
     (line,) = re.findall(r"`(eval [^`]+)`", README)
-    script = f'prefrun() {{ "{sys.executable}" -m prefrun "$@"; }}\n{line}\ncomplete -p prefrun'
-    shell = ["bash", "-c", script]
-    place, environment = workplace.folder, workplace.environment
+    installed = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     done = subprocess.run(
-        shell, cwd=place, env=environment, capture_output=True, text=True, check=False
+        ["bash", "-c", f"{line}\ncomplete -p prefrun"],
+        cwd=workplace.folder,
+        env=workplace.environment | {"PATH": installed},
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip().endswith("prefrun")
@@ -172,7 +175,9 @@ CHECK = "from prefrun.testing import check_algorithm; check_algorithm('margin')"
 
 
 @pytest.fixture
-def margin(make_plugin: Callable[..., None], plugin_folder: Path, workplace: Workplace) -> Workplace:
+def margin(
+    make_plugin: Callable[..., None], plugin_folder: Path, workplace: Workplace
+) -> Workplace:
     """A workplace where the README's loss is installed as algo=margin."""
     make_plugin("margin", INIT, {"algo/margin.yaml": YAML})
     (code,) = blocks(README, "python")

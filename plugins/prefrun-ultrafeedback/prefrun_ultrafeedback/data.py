@@ -57,12 +57,16 @@ class UltraFeedback:
 def hub_rows() -> Iterable[dict[str, Any]]:
     """Return the rows of openbmb/UltraFeedback. Raises DataError where the hub gives none."""
     try:
-        import datasets
+        from prefrun.builtin.hub import asking_once
 
-        rows: Iterable[dict[str, Any]] = datasets.load_dataset(HUB_NAME, split="train")
+        with asking_once():
+            import datasets
+
+            rows: Iterable[dict[str, Any]] = datasets.load_dataset(HUB_NAME, split="train")
     except ImportError as error:
-        problem = f"the package datasets cannot be imported: {error}"
-        raise DataError(problem, file=HUB_NAME, remedy="pip install datasets") from error
+        problem = f"the package {error.name or 'datasets'} cannot be imported: {error}"
+        remedy = f"pip install datasets, or use {OTHER_SOURCES}"
+        raise DataError(problem, file=HUB_NAME, remedy=remedy) from error
     except (ConnectionError, TimeoutError) as error:
         problem = f"the Hugging Face hub cannot be reached: {_first_line(error)}"
         remedy = f"try again with a connection, or use {OTHER_SOURCES}"

@@ -26,6 +26,8 @@ def required(row: Row, key: str, field: str | None = None) -> Any:
     value = row.get(key)
     if value is None:
         others = [str(name) for name in row]
+        if key in row:
+            raise DataError("is null", field=field or key, remedy="give its value")
         raise DataError(
             f"missing.{closest(key, others)}",
             field=field or key,
