@@ -24,6 +24,11 @@ class Component:
     summary: str
     """One line for `prefrun plugins` and `--help`."""
 
+    @property
+    def prefix(self) -> str:
+        """What its keys begin with; evaluators are chosen several at a time, so each has a name."""
+        return f"evaluator.{self.name}" if self.group == "evaluator" else self.group
+
     def load(self) -> Any:
         """Import `factory` and return it. Raises ImportError, AttributeError."""
         module, _, attribute = self.factory.partition(":")

@@ -93,5 +93,9 @@ def test_a_command_with_wrong_words_ends_with_2(prefrun, words):
     assert "Traceback" not in done.stderr
 
 
+def test_explain_names_the_whole_key_of_an_evaluator(prefrun):
+    assert "evaluator.win_rate.tie_margin=" in prefrun("explain", "win_rate").stdout
+
+
 def test_explain_suggests_the_closest_name(prefrun):
     assert "Did you mean 'win_rate'?" in prefrun("explain", "winrate").stderr

@@ -31,7 +31,7 @@ def explain(arguments: list[str]) -> int:
         print(_card(entry.component))
         print("\nkeys (value = default):")
         for key in keys_of(entry.component.config):
-            print(f"  {entry.component.group}.{key.name}={key.default}  ({key.type})")
+            print(f"  {entry.component.prefix}.{key.name}={key.default}  ({key.type})")
             if key.text:
                 print(f"      {key.text}")
     return 0

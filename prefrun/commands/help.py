@@ -66,5 +66,5 @@ def _find(word: str) -> Component:
 def _component_lines(component: Component) -> list[str]:
     lines = [f"{component.group}={component.name}: {component.summary}"]
     for key in keys_of(component.config):
-        lines.append(f"  {component.group}.{key.name}={key.default}   ({key.type}) {key.text}")
+        lines.append(f"  {component.prefix}.{key.name}={key.default}   ({key.type}) {key.text}")
     return lines
