@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -33,8 +34,10 @@ def check_composed(config: DictConfig, overrides: Sequence[str]) -> None:
 
 def _check_keys(node: DictConfig, where: str) -> None:
     """Hydra's '+key=value' gets past every schema."""
-    owner = OmegaConf.get_type(node)
-    names = [field.name for field in dataclasses.fields(owner)] if _is_schema(owner) else None
+    owner: Any = OmegaConf.get_type(node)
+    names = None
+    if isinstance(owner, type) and dataclasses.is_dataclass(owner):
+        names = [field.name for field in dataclasses.fields(owner)]
     for key in map(str, node):
         if names is not None and key not in names:
             start = f"{where} has no key {key}." if where else f"there is no key {key}."
@@ -45,13 +48,9 @@ def _check_keys(node: DictConfig, where: str) -> None:
             _check_keys(node[key], f"{where}.{key}" if where else key)
 
 
-def _is_schema(owner: type | None) -> bool:
-    return isinstance(owner, type) and dataclasses.is_dataclass(owner)
-
-
 def _not_given(config: DictConfig, key: str) -> ConfigError:
     group, _, name = key.partition(".")
-    owner = OmegaConf.get_type(config, group)
+    owner: Any = OmegaConf.get_type(config, group)
     for component in components().values():
         if component.config is owner:
             text = next((item.text for item in keys_of(owner) if item.name == name), "")

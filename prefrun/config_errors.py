@@ -95,7 +95,8 @@ def _composition(error: Exception) -> str:
             f"is one value with commas, quote it: {quoted}"
         )
     if "is not a subclass of" in message:
-        return f"{message.splitlines()[0]}\n  remedy: choose one name per group, or -m to run several"
+        first = message.splitlines()[0]
+        return f"{first}\n  remedy: choose one name per group, or -m to run several"
     if cause is None:
         return "\n".join(shorten(line, LONGEST_LINE) for line in message.splitlines()[:4])
     reason = str(cause).splitlines()[0]
@@ -144,4 +145,3 @@ def _advice_on_key(full_key: str, cause: OmegaConfBaseException) -> str:
 def _advice_on_value(reason: str) -> str:
     allowed = re.match(r"Invalid value '(.*)', expected one of \[(.*)\]", reason)
     return closest(allowed[1], allowed[2].split(", ")) if allowed else ""
-

@@ -23,8 +23,8 @@ HYDRAS_FILE = "multirun.yaml"
 log = logging.getLogger(__name__)
 
 
-class Sweep(Callback):  # type: ignore[misc]
-    """The sweep this process launched. Hydra makes it, as config.yaml says, before the first job."""
+class Sweep(Callback):
+    """The sweep this process launched. Hydra makes it, as config.yaml says, before any job."""
 
     current: ClassVar[Sweep | None] = None
 

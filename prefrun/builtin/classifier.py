@@ -12,7 +12,7 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from prefrun.builtin.hub import is_reachable
-from prefrun.builtin.loading import chosen_device, no_progress_bar
+from prefrun.builtin.loading import chosen_device, first_sentence, no_progress_bar
 from prefrun.builtin.reward_text import reward_text
 from prefrun.errors import ConfigError, closest
 
@@ -114,7 +114,7 @@ def _located(path: str) -> str:
     """
     folder = Path(path).expanduser()
     if not folder.is_dir():
-        if path.startswith((".", "/", "~")) or path.count("/") > 1:
+        if folder.is_file() or path.startswith((".", "/", "~")) or path.count("/") > 1:
             raise ConfigError(f"reward.path={path}: there is no such folder")
         return path
     if not any(next(folder.glob(pattern), None) for pattern in WEIGHTS):
@@ -126,7 +126,7 @@ def _located(path: str) -> str:
 
 
 def _not_loaded(path: str, error: Exception) -> ConfigError:
-    reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    reason = first_sentence(error)
     remedy = "name a folder that holds a sequence-classification model and its tokenizer"
     if not Path(path).expanduser().is_dir() and not is_reachable():
         reason = "there is no such folder, and the Hugging Face hub cannot be reached"

@@ -13,7 +13,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
 from prefrun.builtin.config import ModelDevice
 from prefrun.builtin.hub import is_reachable
-from prefrun.builtin.loading import chosen_device, no_progress_bar
+from prefrun.builtin.loading import chosen_device, first_sentence, no_progress_bar
 from prefrun.errors import ConfigError
 from prefrun.policy.adapter import adapter_base, adapter_digest, merged, with_lora
 from prefrun.policy.dropout import disable_dropout
@@ -22,6 +22,9 @@ from prefrun.policy.policy import LoadedModel
 
 if TYPE_CHECKING:
     from prefrun.builtin.config import HFModelConfig, LoraSettings
+
+
+CONFIG_FILES = ("config.json", "adapter_config.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ class HFModel:
     """The component behind `model=hf`."""
 
     def __init__(self, config: HFModelConfig) -> None:
-        """Raises ConfigError where `model.name` is a folder that does not exist."""
+        """Raises ConfigError where `model.name` is no name, or a folder that holds no model."""
         self.config = config
         self.source = Source(
             path=config.name,
@@ -72,16 +75,30 @@ class HFModel:
             attention=config.attention,
             device=config.device,
         )
-        looks_local = config.name.startswith((".", "~", os.sep)) or config.name.count("/") > 1
-        if self.source.folder is None and (looks_local or Path(config.name).exists()):
-            raise ConfigError(
-                f"model.name={config.name}: there is no such folder\n"
-                "  remedy: give the folder that holds config.json, or a name on the hub"
-            )
+        _check_name(config.name, self.source.folder)
 
     def load(self) -> LoadedModel:
         """Load model and tokenizer. Raises ConfigError naming the key to change."""
         return _load(self.source, self.config.lora)
+
+
+def _check_name(name: str, folder: Path | None) -> None:
+    """What can be said of a model without reading it. A LoRA adapter has a config of its own."""
+    looks_local = name.startswith((".", "~", os.sep)) or name.count("/") > 1
+    problem = ""
+    if not name.strip():
+        problem = "a name is missing"
+    elif folder is None and Path(name).expanduser().is_file():
+        problem = "is a file, not a folder"
+    elif folder is None and looks_local:
+        problem = "there is no such folder"
+    elif folder and not any((folder / file).is_file() for file in CONFIG_FILES):
+        problem = f"cannot be loaded: the folder holds no {CONFIG_FILES[0]}"
+    if problem:
+        raise ConfigError(
+            f"model.name={name}: {problem}\n"
+            "  remedy: give a folder that save_pretrained wrote, or a name on the hub"
+        )
 
 
 def load_folder(
@@ -130,12 +147,15 @@ def _read(source: Source, loader: Any) -> Any:
 
 
 def _not_loaded(source: Source, error: Exception) -> ConfigError:
-    reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    reason = first_sentence(error)
     remedy = "give a folder that save_pretrained wrote (model and tokenizer)"
     if source.folder is None:
         remedy = "check the name and model.revision, or give a local folder"
         if not is_reachable():
-            reason = "the Hugging Face hub cannot be reached, and its files are not in the cache"
+            reason = (
+                "there is no such folder, the Hugging Face hub cannot be reached, and its files "
+                "are not in the cache"
+            )
             remedy = "go online, or give a local folder: model.name=FOLDER"
     return ConfigError(f"model.name={source.path} cannot be loaded: {reason}\n  remedy: {remedy}")
 

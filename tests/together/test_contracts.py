@@ -131,7 +131,7 @@ class Tune(RunAlgorithm):
         ]
         batch = collate(items, tokenizer.pad_token_id)
         best = batch["scores"].masked_fill(~batch["branch_mask"], -1e9).argmax(-1)
-        optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.003)
         for step in range(1, self.config.steps + 1):
             logps, _ = token_logprobs(model, batch)
             loss = -logps.sum(-1).gather(-1, best[:, None]).mean()

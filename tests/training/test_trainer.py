@@ -56,7 +56,8 @@ def train(loaded, examples, tmp_path):
 
     def run(name="run", **settings):
         config = TrainerConfig(
-            **{"max_steps": 4, "batch_size": 4, "learning_rate": 1e-2, "logging_steps": 1} | settings
+            **{"max_steps": 4, "batch_size": 4, "learning_rate": 1e-2, "logging_steps": 1}
+            | settings
         )
         trainer = PreferenceTrainer(
             algorithm=BestVsRest(None),

@@ -27,7 +27,7 @@ def required(row: Row, key: str, field: str | None = None) -> Any:
     if value is None:
         others = [str(name) for name in row]
         if key in row:
-            raise DataError("is null", field=field or key, remedy="give its value")
+            raise DataError("missing: it is null", field=field or key, remedy="give its value")
         raise DataError(
             f"missing.{closest(key, others)}",
             field=field or key,
