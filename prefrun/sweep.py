@@ -48,7 +48,8 @@ class Sweep(Callback):
         failed = self.folder / FAILED_JOBS
         if not failed.exists():
             return 0
-        codes = [json.loads(line)["exit_code"] for line in failed.open(encoding="utf-8")]
+        lines = failed.read_text(encoding="utf-8").splitlines()
+        codes = [json.loads(line)["exit_code"] for line in lines]
         print(f"prefrun: {len(codes)} job(s) failed; see {failed}", file=sys.stderr)
         return 2 if set(codes) == {2} else 1
 

@@ -52,7 +52,8 @@ def test_a_job_that_fails_at_work_makes_the_exit_code_1_and_keeps_its_traceback(
     assert done.returncode == 1
     assert "2 job(s) failed" in done.stderr
     folder = workplace.folder / "sweep"
-    codes = [json.loads(line)["exit_code"] for line in (folder / "failed.jsonl").open()]
+    lines = (folder / "failed.jsonl").read_text().splitlines()
+    codes = [json.loads(line)["exit_code"] for line in lines]
     assert codes == [2, 1]
     for job in ("0", "1"):
         assert json.loads((folder / job / "status.json").read_text())["status"] == "failed"
