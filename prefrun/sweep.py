@@ -38,7 +38,7 @@ class Sweep(Callback):
 
     def end(self) -> int:
         """Compare the jobs and return the exit code: 2 where all failures are of bad input."""
-        if any(self.folder.glob("*/status.json")):
+        if any(self.folder.rglob("status.json")):
             from prefrun.commands.report import report
 
             report([str(self.folder)])

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 HEADINGS = ("metric", "before", "after", "change", "95 % interval of after", "better is")
+ARROWS = {"higher": "↑", "lower": "↓", "": ""}
 BETTER = {"max": "higher", "min": "lower", "none": ""}
 
 
@@ -31,14 +32,15 @@ def result_rows(summary: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 
 def result_table(summary: Mapping[str, Any]) -> Table:
-    """Return the rows of SUMMARY as a table for the terminal."""
+    """Return SUMMARY's metrics as a table for the terminal, narrow enough for 80 columns."""
     from rich.table import Table
 
     table = Table(title=f"{summary['name']}: {summary['steps']} steps")
-    for heading in HEADINGS:
-        table.add_column(heading, justify="left" if heading in ("metric", "better is") else "right")
-    for row in result_rows(summary):
-        table.add_row(*row)
+    table.add_column("metric", no_wrap=True)
+    for heading in ("before", "after", "95 % interval"):
+        table.add_column(heading, justify="right")
+    for name, before, after, _, interval, better in result_rows(summary):
+        table.add_row(f"{name} {ARROWS[better]}", before, after, interval)
     return table
 
 
