@@ -37,6 +37,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _dispatch(arguments: list[str]) -> int:
     if arguments and arguments[0] in COMMANDS and not {"-h", "--help"} & set(arguments):
         return _command(arguments[0])(arguments[1:])
+    if arguments == ["--version"]:
+        from importlib.metadata import version
+
+        print(f"prefrun {version('prefrun')}")
+        return 0
     if not arguments or {"-h", "--help"} & set(arguments):
         from prefrun.commands.help import print_help
 

@@ -16,7 +16,13 @@ from prefrun.algorithm import Algorithm
 from prefrun.component import Component
 from prefrun.errors import ConfigError
 from prefrun.plugins import component_of, components
-from prefrun.schema import CacheConfig, EvaluationConfig, RunConfig, TrainerConfig
+from prefrun.schema import (
+    CacheConfig,
+    EvaluationConfig,
+    RunConfig,
+    TrainerConfig,
+    check_seed,
+)
 
 SINGLE_GROUPS = ("algo", "data", "model", "reward", "tracker")
 SECTIONS = ("trainer", "evaluation", "cache")
@@ -67,6 +73,7 @@ class Plan:
 
 def make_plan(config: DictConfig) -> Plan:
     """Check every key and build the settings. Raises ConfigError naming the key and the remedy."""
+    check_seed(config.seed)
     sections = {name: _to_object(config[name], name) for name in SECTIONS}
     chosen, settings = {}, {}
     for group in SINGLE_GROUPS:
@@ -76,6 +83,8 @@ def make_plan(config: DictConfig) -> Plan:
     for name in config.evaluator or {}:
         value = _to_object(config.evaluator[name], f"evaluator.{name}")
         evaluators[str(name)] = (component_of(value), value)
+    if not evaluators:
+        raise ConfigError("evaluator=[] measures nothing: choose one or more, such as [win_rate]")
     plain = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
     assert isinstance(plain, dict)
     plain.pop("output_dir", None)

@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
-from prefrun.errors import ConfigError
+from prefrun.errors import ConfigError, closest
+
+SCHEDULERS = (
+    "linear",
+    "cosine",
+    "cosine_with_restarts",
+    "polynomial",
+    "constant",
+    "constant_with_warmup",
+    "inverse_sqrt",
+)
+OPTIMIZERS = ("adamw_torch", "adamw_torch_fused", "adafactor", "adagrad", "rmsprop", "sgd")
+"""Those that need no further package."""
 
 
 @dataclass
@@ -23,12 +36,12 @@ class TrainerConfig:
     learning_rate: float = 5e-5
     """Suits the embedded model; larger models usually want 1e-6 or less."""
     lr_scheduler: str = "linear"
-    """A name transformers knows: linear, cosine, constant, constant_with_warmup, ..."""
+    """One of SCHEDULERS, as transformers names them."""
     warmup_steps: int = 0
     weight_decay: float = 0.0
     max_grad_norm: float = 1.0
     optimizer: str = "adamw_torch"
-    """A name transformers knows: adamw_torch, adafactor, rmsprop, sgd, ..."""
+    """One of OPTIMIZERS, as transformers names them."""
     logging_steps: int = 5
     checkpoint_steps: int = 50
     """A checkpoint every so many steps; 0 = none before the end."""
@@ -48,14 +61,17 @@ class TrainerConfig:
         _at_least("trainer.keep_checkpoints", self.keep_checkpoints, 1)
         _at_least("trainer.max_length", self.max_length, 2)
         _at_least("trainer.warmup_steps", self.warmup_steps, 0)
-        if not self.learning_rate > 0:
-            raise ConfigError(f"trainer.learning_rate={self.learning_rate} must be above 0")
+        _at_least("trainer.weight_decay", self.weight_decay, 0)
+        _at_least("trainer.max_grad_norm", self.max_grad_norm, 0)
+        if self.max_prompt_length is not None:
+            _at_least("trainer.max_prompt_length", self.max_prompt_length, 1)
+        _above_zero("trainer.learning_rate", self.learning_rate)
+        _above_zero("trainer.epochs", self.epochs)
+        _one_of("trainer.lr_scheduler", self.lr_scheduler, SCHEDULERS)
+        _one_of("trainer.optimizer", self.optimizer, OPTIMIZERS)
+        _one_of("trainer.truncation", self.truncation, ("keep_end", "keep_start"))
         if self.max_steps < 1 and self.max_steps != -1:
             raise ConfigError(f"trainer.max_steps={self.max_steps} must be at least 1, or -1")
-        if self.truncation not in ("keep_end", "keep_start"):
-            raise ConfigError(
-                f"trainer.truncation={self.truncation} must be one of keep_end, keep_start"
-            )
         if self.micro_batch_size is not None and (
             self.micro_batch_size < 1 or self.batch_size % self.micro_batch_size
         ):
@@ -82,8 +98,9 @@ class EvaluationConfig:
         _at_least("evaluation.batch_size", self.batch_size, 1)
         _at_least("evaluation.max_new_tokens", self.max_new_tokens, 1)
         _at_least("evaluation.bootstrap", self.bootstrap, 1)
-        if self.temperature < 0:
-            raise ConfigError(f"evaluation.temperature={self.temperature} must be at least 0")
+        _at_least("evaluation.temperature", self.temperature, 0)
+        if self.max_records is not None:
+            _at_least("evaluation.max_records", self.max_records, 1)
 
 
 @dataclass
@@ -114,6 +131,23 @@ class RunConfig:
     cache: CacheConfig = field(default_factory=CacheConfig)
 
 
-def _at_least(key: str, value: int, minimum: int) -> None:
-    if value < minimum:
-        raise ConfigError(f"{key}={value} must be at least {minimum}")
+def check_seed(seed: int) -> None:
+    """Raise ConfigError for a seed that numpy cannot take."""
+    if not 0 <= seed < 2**32:
+        raise ConfigError(f"seed={seed} must be at least 0 and below {2**32}")
+
+
+def _at_least(key: str, value: float, minimum: int) -> None:
+    if not (value >= minimum and math.isfinite(value)):
+        raise ConfigError(f"{key}={value} must be at least {minimum}, and finite")
+
+
+def _above_zero(key: str, value: float) -> None:
+    if not (value > 0 and math.isfinite(value)):
+        raise ConfigError(f"{key}={value} must be above 0, and finite")
+
+
+def _one_of(key: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        near = closest(value, list(choices))
+        raise ConfigError(f"{key}={value} is no choice.{near} Choices: {', '.join(choices)}")

@@ -10,7 +10,7 @@ from prefrun.compose import register_configs
 from prefrun.errors import ConfigError
 from prefrun.paths import conf_dir
 from prefrun.plan import make_plan, retyped
-from prefrun.schema import EvaluationConfig, TrainerConfig
+from prefrun.schema import EvaluationConfig, TrainerConfig, check_seed
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,12 @@ from prefrun.schema import EvaluationConfig, TrainerConfig
         ({"learning_rate": -1.0}, "trainer.learning_rate"),
         ({"truncation": "middle"}, "trainer.truncation"),
         ({"checkpoint_steps": -1}, "trainer.checkpoint_steps"),
+        ({"lr_scheduler": "linnear"}, "Did you mean 'linear'"),
+        ({"optimizer": "adamm"}, "trainer.optimizer"),
+        ({"max_prompt_length": 0}, "trainer.max_prompt_length"),
+        ({"epochs": 0.0, "max_steps": -1}, "trainer.epochs"),
+        ({"weight_decay": -1.0}, "trainer.weight_decay"),
+        ({"learning_rate": float("inf")}, "trainer.learning_rate"),
     ],
 )
 def test_trainer_settings_out_of_range_name_their_key(values, named):
@@ -29,9 +35,18 @@ def test_trainer_settings_out_of_range_name_their_key(values, named):
         TrainerConfig(**values)
 
 
-def test_evaluation_settings_out_of_range_name_their_key():
-    with pytest.raises(ConfigError, match=r"evaluation\.temperature"):
-        EvaluationConfig(temperature=-0.5)
+@pytest.mark.parametrize(
+    ("key", "value"), [("temperature", -0.5), ("temperature", float("nan")), ("max_records", 0)]
+)
+def test_evaluation_settings_out_of_range_name_their_key(key, value):
+    with pytest.raises(ConfigError, match=rf"evaluation\.{key}"):
+        EvaluationConfig(**{key: value})
+
+
+@pytest.mark.parametrize("seed", [-1, 2**32])
+def test_a_seed_that_numpy_cannot_take_is_refused(seed):
+    with pytest.raises(ConfigError, match="seed="):
+        check_seed(seed)
 
 
 def test_a_plan_without_algorithm_says_what_to_choose():

@@ -44,6 +44,7 @@ class ClassifierRewardConfig:
     label: str | None = None
     """The output that is the reward, by its name or number; null = the only one."""
     batch_size: int = 16
+    """Texts scored at once."""
     max_length: int = 1024
     """Tokens of prompt and answer; a longer text loses its beginning."""
     dtype: ModelDType = ModelDType.auto
@@ -118,6 +119,7 @@ class LoraSettings:
     alpha: int = 32
     """The adapters' output is scaled by alpha / rank."""
     dropout: float = 0.0
+    """Of the adapters, in [0, 1); preference training switches all dropout off."""
     target_modules: list[str] | None = None
     """Names of the linear layers that get one; null = all of them but the head."""
 

@@ -43,6 +43,7 @@ class PreferenceTrainer(Trainer):
         self._totals: dict[str, Tensor] = {}
         self._metrics: dict[str, list[float]] = defaultdict(list)
         self._staging = False
+        self._ids: tuple[str, ...] = ()
 
     @property
     def _root(self) -> Path:
@@ -54,6 +55,7 @@ class PreferenceTrainer(Trainer):
     ) -> tuple[list[Any], None]:
         """Collect one optimizer step's micro-batches and weigh their terms."""
         batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
+        self._ids = tuple(id for inputs in batches for id in inputs["ids"])
         self._totals = self._weigh(batches)
         return batches, None
 
@@ -115,7 +117,7 @@ class PreferenceTrainer(Trainer):
         """Raise NonFiniteError before an optimizer step that would spoil the weights."""
         norms = [p.grad.norm() for p in model.parameters() if p.grad is not None]
         if norms and not torch.isfinite(torch.stack(norms)).all():
-            raise NonFiniteError(self._complaint("a gradient", ()))
+            raise NonFiniteError(self._complaint("a gradient", self._ids))
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add the algorithm's metrics, averaged since the last line."""

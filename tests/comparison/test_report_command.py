@@ -14,7 +14,7 @@ def test_one_run_gets_its_report_and_table(make_run, capsys):
     assert "0.750" in (path / "report.md").read_text()
     out = capsys.readouterr().out
     assert "win_rate" in out
-    assert "+0.250" in out
+    assert "0.750" in out
     assert str(path / "report.md") in out.replace("\n", "")
 
 

@@ -127,12 +127,6 @@ def test_a_gradient_that_is_not_finite_is_refused_before_the_step(train):
     assert torch.equal(weights(trainer), before)
 
 
-def test_an_unknown_scheduler_is_a_configuration_error(tmp_path):
-    with pytest.raises(PrefrunError, match="trainer: ") as caught:
-        training_arguments(TrainerConfig(lr_scheduler="wavy"), tmp_path, 0, "cpu")
-    assert caught.value.exit_code == 2
-
-
 def test_the_gate_lets_rounding_pass_and_names_the_gap():
     policy = torch.full((1, 2, 3), -1.0)
     mask = torch.tensor([[[True, True, False], [True, False, False]]])

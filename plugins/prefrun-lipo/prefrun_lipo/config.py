@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import Enum
 
@@ -99,8 +100,8 @@ class LipoConfig:
     """Labels of loss=softmax: normalized (the paper) or raw (RAX)."""
 
     def __post_init__(self) -> None:
-        if not self.beta > 0:
-            raise ConfigError(f"algo.beta={self.beta} must be above 0")
+        if not 0 < self.beta < math.inf:
+            raise ConfigError(f"algo.beta={self.beta} must be above 0, and finite")
         if self.topn is not None and self.topn < 1:
             raise ConfigError(f"algo.topn={self.topn} must be at least 1, or null")
         if self.normalize_dcg and "constant" in (self.gain.name, self.discount.name):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -59,8 +60,8 @@ class DpoConfig:
     """discopop: temperature, in (0, 1]."""
 
     def __post_init__(self) -> None:
-        if not self.beta > 0:
-            raise ConfigError(f"algo.beta={self.beta} must be above 0")
+        if not 0 < self.beta < math.inf:
+            raise ConfigError(f"algo.beta={self.beta} must be above 0, and finite")
         if self.ld_alpha is not None and not 0 <= self.ld_alpha <= 1:
             raise ConfigError(f"algo.ld_alpha={self.ld_alpha} must be in [0, 1], or null")
         if not 0 < self.discopop_tau <= 1:

@@ -19,6 +19,7 @@ class WandbConfig:
     """Weights & Biases."""
 
     project: str = "prefrun"
+    """Name of the W&B project."""
     mode: Mode | None = None
     """offline = a folder that `wandb sync` sends later; online = sent at once; disabled = nothing
     is recorded; null = online where an API key is found, else offline."""
