@@ -17,7 +17,7 @@ PLUGINS = sorted(path.parent.name for path in Path("plugins").glob("*/pyproject.
 BASE = Path(".nox", "base").absolute()
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 SITE = Path("lib", PYTHON, "site-packages")
-TOOLS = ["editables", "hatchling", "hypothesis", "mypy", "pytest", "ruff"]
+TOOLS = ["editables", "hatchling", "hydra-joblib-launcher", "hypothesis", "mypy", "pytest", "ruff"]
 BARE = ["--without-pip"]  # pip is one of the shared packages
 
 nox.options.default_venv_backend = "venv"

@@ -33,14 +33,15 @@ def launch(arguments: Sequence[str]) -> int:
     Raises PrefrunError for what the user can mend. HYDRA_FULL_ERROR=1 shows the traceback too.
     """
     register_configs()
-    wanted_traceback = os.environ.get(FULL_ERROR) == "1"
-    os.environ[FULL_ERROR] = "1"  # else Hydra prints errors in its own way and exits with 1
+    before = os.environ.get(FULL_ERROR)
+    wanted_traceback = before == "1"
     sys.argv[1:] = arguments
     job = Job(tuple(sys.argv), wanted_traceback)
     main = hydra.main(
         version_base="1.3", config_path=str(conf_dir("prefrun")), config_name="config"
     )
     Sweep.current, code = None, 0
+    os.environ[FULL_ERROR] = "1"  # else Hydra prints errors in its own way and exits with 1
     try:
         main(job.run)()
     except SystemExit as stop:  # Hydra's own --info, --cfg and completion end this way
@@ -52,10 +53,19 @@ def launch(arguments: Sequence[str]) -> int:
             traceback.print_exc()
         raise hydra_error(error) from error
     finally:
+        _restore(before)
         ended = Sweep.current.end() if Sweep.current else 0
     if job.error is not None:
         raise job.error
     return code or ended
+
+
+def _restore(before: str | None) -> None:
+    """Leave no trace in the environment of what this process starts next."""
+    if before is None:
+        os.environ.pop(FULL_ERROR, None)
+    else:
+        os.environ[FULL_ERROR] = before
 
 
 class Job:
