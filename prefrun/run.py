@@ -92,8 +92,8 @@ def resume(directory: RunDirectory, config: DictConfig, origin: Origin) -> dict[
 
 def _inputs(plan: Plan) -> tuple[DataSplit, Reward | None]:
     """Read the data and make the reward: what is wrong with them shows before anything else."""
-    plan.build("model")  # its constructor looks whether the model can be there
     data = plan.build("data").load(plan.seed)
+    plan.build("model")  # its constructor looks whether the model can be there
     return data, plan.build("reward").of(data)
 
 

@@ -161,4 +161,4 @@ def test_a_traceback_is_shown_to_who_asks_for_it(workplace: Workplace):
     done = workplace.run(*RUN, "algo.beta=-1")
     assert done.returncode == 2
     assert "Traceback" in done.stderr
-    assert done.stderr.rstrip().endswith("algo.beta=-1.0 must be above 0")
+    assert done.stderr.rstrip().endswith("algo.beta=-1.0 must be above 0, and finite")
