@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+LONGEST_REASON = 240
+
 
 class PrefrunError(Exception):
     """A failure in a run that the user can act on. The command exits with `exit_code`."""
@@ -52,3 +54,12 @@ def closest(word: str, choices: list[str]) -> str:
 
     near = difflib.get_close_matches(word, choices, n=1, cutoff=0.5)
     return f" Did you mean '{near[0]}'?" if near else ""
+
+
+def first_sentence(error: Exception) -> str:
+    """Return the first line of a library's complaint, or more where that line only announces it."""
+    from textwrap import shorten
+
+    text = str(error).strip() or type(error).__name__
+    first = text.splitlines()[0].rstrip()
+    return shorten(text, LONGEST_REASON) if first.endswith(":") else first

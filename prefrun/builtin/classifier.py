@@ -12,9 +12,9 @@ from torch import Tensor
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from prefrun.builtin.hub import is_reachable
-from prefrun.builtin.loading import chosen_device, first_sentence, no_progress_bar
+from prefrun.builtin.loading import chosen_device, no_progress_bar
 from prefrun.builtin.reward_text import reward_text
-from prefrun.errors import ConfigError, closest
+from prefrun.errors import ConfigError, closest, first_sentence
 
 if TYPE_CHECKING:
     from prefrun.builtin.config import ClassifierRewardConfig

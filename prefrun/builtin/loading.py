@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from textwrap import shorten
 from typing import Any
 
 import torch
@@ -13,8 +12,6 @@ from transformers.utils import logging as transformers_logging
 
 from prefrun.builtin.config import ModelDevice
 from prefrun.errors import ConfigError
-
-LONGEST_REASON = 240
 
 
 def chosen_device(wanted: ModelDevice, key: str) -> torch.device:
@@ -24,13 +21,6 @@ def chosen_device(wanted: ModelDevice, key: str) -> torch.device:
     if wanted is ModelDevice.cpu or not torch.cuda.is_available():
         return torch.device("cpu")
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
-
-
-def first_sentence(error: Exception) -> str:
-    """Return the first line of a library's complaint, or more where that line only announces it."""
-    text = str(error).strip() or type(error).__name__
-    first = text.splitlines()[0].rstrip()
-    return shorten(text, LONGEST_REASON) if first.endswith(":") else first
 
 
 @contextmanager

@@ -13,8 +13,8 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
 from prefrun.builtin.config import ModelDevice
 from prefrun.builtin.hub import is_reachable
-from prefrun.builtin.loading import chosen_device, first_sentence, no_progress_bar
-from prefrun.errors import ConfigError
+from prefrun.builtin.loading import chosen_device, no_progress_bar
+from prefrun.errors import ConfigError, first_sentence
 from prefrun.policy.adapter import adapter_base, adapter_digest, merged, with_lora
 from prefrun.policy.dropout import disable_dropout
 from prefrun.policy.fingerprint import fingerprint, folder_digest, weights_version

@@ -1,7 +1,4 @@
-"""Puts tokenised trees into a batch of tensors: one right-padded row per branch.
-
-Only this file and `logprobs` know of rows. Everybody else sees trees and branches.
-"""
+"""Puts tokenised trees and what is known of them into a batch of tensors."""
 
 from __future__ import annotations
 
@@ -10,11 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from prefrun.policy.batch import BranchBatch
+from prefrun.policy.packing import PLAIN, Packing
 from prefrun.policy.policy import BranchLogps
+from prefrun.policy.rows import make_rows
 from prefrun.policy.tokenise import TokenisedTree, step_of_token
 from prefrun.records.tree import PreferenceTree
 
@@ -67,13 +67,15 @@ class Example:
         )
 
 
-def collate(examples: Sequence[Example], pad_token_id: int) -> dict[str, Any]:
+def collate(
+    examples: Sequence[Example], pad_token_id: int, packing: Packing = PLAIN
+) -> dict[str, Any]:
     """Return B examples as a flat dict of tensors, plus 'ids', a tuple of str.
 
     It passes `transformers.Trainer` and accelerate unharmed. Read it with `token_logprobs` and
     `branch_batch`. Reference and objectives are in it only where every example has them.
     """
-    batch = collate_tokens([example.tokens for example in examples], pad_token_id)
+    batch = collate_tokens([example.tokens for example in examples], pad_token_id, packing)
     trees, branches, _ = batch["token_mask"].shape
     steps = max((len(s) for example in examples for s in example.step_scores), default=1)
     shared = set.intersection(*(set(example.objectives) for example in examples))
@@ -103,45 +105,31 @@ def collate(examples: Sequence[Example], pad_token_id: int) -> dict[str, Any]:
     return batch
 
 
-def collate_tokens(trees: Sequence[TokenisedTree], pad_token_id: int) -> dict[str, Any]:
-    """Return the part of a batch that a model needs, without labels.
+def collate_tokens(
+    trees: Sequence[TokenisedTree], pad_token_id: int, packing: Packing = PLAIN
+) -> dict[str, Any]:
+    """Return the part of a batch that a model needs, without labels: the rows that PACKING makes.
 
-    'source' [N] is where, in the flattened rows, each of the N scored tokens is predicted;
-    'target' [N] its id; 'slot' [N] its place in a flattened [B, K, T].
+    'source' [U] is where, in the flattened rows, each of U distinct tokens is predicted; 'target'
+    [U] its id; 'gather' [N] which of the U each branch's tokens are; 'slot' [N] their places in a
+    flattened [B, K, T].
     """
     most = max((len(tree.branches) for tree in trees), default=0) or 1
     longest = max((len(ids) for tree in trees for ids in tree.branches), default=0) or 1
-    rows = [(*tree.prompt_ids, *ids) for tree in trees for ids in tree.branches]
-    length = max(map(len, rows), default=1)
-    input_ids = torch.full((len(rows), length), pad_token_id)
-    attention_mask = torch.zeros(len(rows), length, dtype=torch.int64)
-    step_index = torch.zeros(len(trees), most, longest, dtype=torch.int64)
-    branch_mask = torch.zeros(len(trees), most, dtype=torch.bool)
-    source, slot, row = [], [], 0
+    step_index = np.zeros((len(trees) * most, longest), dtype=np.int64)
+    token_mask = np.zeros((len(trees) * most, longest), dtype=np.bool_)
+    branch_mask = np.zeros((len(trees), most), dtype=np.bool_)
     for b, tree in enumerate(trees):
         branch_mask[b, : len(tree.branches)] = True
-        for k, ids in enumerate(tree.branches):
-            input_ids[row, : len(rows[row])] = torch.tensor(rows[row])
-            attention_mask[row, : len(rows[row])] = 1
-            steps = step_of_token(tree.step_ends[k])
-            step_index[b, k, : len(ids)] = torch.tensor(steps, dtype=torch.int64)
-            source.append(torch.arange(len(ids)) + row * length + len(tree.prompt_ids) - 1)
-            slot.append(torch.arange(len(ids)) + (b * most + k) * longest)
-            row += 1
-    empty = torch.zeros(0, dtype=torch.int64)
-    slots = torch.cat([*slot, empty])
-    mask = torch.zeros(len(trees) * most * longest, dtype=torch.bool)
-    mask[slots] = True
-    targets = [token for tree in trees for ids in tree.branches for token in ids]
-    return {
-        "input_ids": input_ids,
-        "attention_mask": attention_mask,
-        "source": torch.cat([*source, empty]),
-        "target": torch.tensor(targets, dtype=torch.int64),
-        "slot": slots,
-        "token_mask": mask.view(len(trees), most, longest),
-        "branch_mask": branch_mask,
-        "step_index": step_index,
+        for k, (ids, ends) in enumerate(zip(tree.branches, tree.step_ends, strict=True)):
+            step_index[b * most + k, : len(ids)] = step_of_token(ends)
+            token_mask[b * most + k, : len(ids)] = True
+    shape = (len(trees), most, longest)
+    return make_rows(trees, pad_token_id, packing) | {
+        "slot": torch.from_numpy(np.flatnonzero(token_mask)),
+        "token_mask": torch.from_numpy(token_mask).view(shape),
+        "branch_mask": torch.from_numpy(branch_mask),
+        "step_index": torch.from_numpy(step_index).view(shape),
         "ids": tuple(tree.id for tree in trees),
     }
 

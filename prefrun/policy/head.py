@@ -16,11 +16,13 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
+from prefrun.policy.linear_logps import LinearHead
+
 log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 ToLogits = Callable[[Tensor], Tensor]
-"""[N, H] rows of the head's input -> [N, V] logits in at least float32."""
+"""[N, H] rows of the head's input -> [N, V] logits in at least float32. A `Head` where it can."""
 
 
 @dataclass(slots=True)
@@ -43,7 +45,13 @@ class Head:
         scale = getattr(model, "logit_scale", None) or 1 / getattr(config, "logits_scaling", 1.0)
         return cls(module, float(scale), getattr(config, "final_logit_softcapping", None))
 
-    def logits(self, hidden: Tensor) -> Tensor:
+    def linear(self) -> LinearHead | None:
+        """The head as plain tensors; None where its module does more, such as an adapter."""
+        if type(self.module) is not nn.Linear or self.module._forward_hooks:
+            return None
+        return LinearHead(self.module.weight, self.module.bias, self.scale, self.softcap)
+
+    def __call__(self, hidden: Tensor) -> Tensor:
         """[N, H] -> [N, V] in at least float32."""
         scaled: Tensor = at_least_float32(self.module(hidden)) * self.scale
         if self.softcap is None:
@@ -64,7 +72,7 @@ _HEADS: WeakKeyDictionary[Any, Head | None] = WeakKeyDictionary()
 
 def at_head(
     model: Any,
-    inputs: Mapping[str, Tensor],
+    inputs: Mapping[str, Any],
     use: Callable[[Tensor, ToLogits], Result],
 ) -> Result:
     """Run MODEL on INPUTS and return what USE makes of (head input [R, L, H], to_logits).
@@ -88,7 +96,7 @@ def at_head(
 
 def _intercept(
     model: Any,
-    inputs: Mapping[str, Tensor],
+    inputs: Mapping[str, Any],
     head: Head,
     use: Callable[[Tensor, ToLogits], Result],
 ) -> tuple[list[Result], Tensor, Tensor | None]:
@@ -105,8 +113,8 @@ def _intercept(
         with torch.no_grad():
             if head.exact is None:
                 probe = head.probe(hidden)
-                expected = head.logits(probe)
-        results.append(use(hidden, head.logits))
+                expected = head(probe)
+        results.append(use(hidden, head))
         return (probe,)
 
     handle = head.module.register_forward_pre_hook(intercept)

@@ -1,26 +1,27 @@
 """Log-probs of the answers' tokens, without the full logits.
 
-The head runs only where a token is scored, in chunks whose logits are recomputed in the backward
-pass, so memory does not grow with positions times vocabulary. Softmax sums are in float32.
+The head runs once for each distinct token that is scored, in chunks, so memory does not grow with
+positions times vocabulary. Softmax sums are in float32.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Set
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from prefrun.errors import PluginError
+from prefrun.policy.attention.switch import is_active, is_checkpointing, tree_attention
 from prefrun.policy.collate import lay_out
-from prefrun.policy.head import ToLogits, at_head
+from prefrun.policy.head import Head, ToLogits, at_head
+from prefrun.policy.linear_logps import Extra, chunk_rows, linear_logps
 
-KEEP_BYTES = 128 << 20
-"""Logits up to this size are kept for the backward pass; larger ones are recomputed in chunks."""
-CHUNK_BYTES = 64 << 20
-MODEL_INPUTS = ("input_ids", "attention_mask")
+Result = TypeVar("Result")
+
+PLAIN_INPUTS = ("input_ids", "attention_mask")
 
 
 def _log_collision(logps: Tensor) -> Tensor:
@@ -28,7 +29,7 @@ def _log_collision(logps: Tensor) -> Tensor:
     return torch.logsumexp(2 * logps, -1)
 
 
-EXTRAS: Mapping[str, Callable[[Tensor], Tensor]] = {"log_collision": _log_collision}
+EXTRAS: Mapping[str, Extra] = {"log_collision": _log_collision}
 """What an algorithm may ask for in `needs`, made from [N, V] log-probs without gradient."""
 
 
@@ -50,16 +51,40 @@ def token_logprobs(
         )
 
     def score(features: Tensor, to_logits: ToLogits) -> tuple[Tensor, ...]:
-        return _score(select(features, batch), to_logits, batch["target"], wanted)
+        extras = [EXTRAS[name] for name in wanted]
+        return _score(select(features, batch), to_logits, batch["target"], extras)
 
-    inputs = {name: batch[name] for name in MODEL_INPUTS}
-    columns = at_head(model, inputs, score)
-    logps, *extras = (lay_out(values, batch["slot"], batch["token_mask"]) for values in columns)
+    columns = run_to_head(model, batch, score)
+    logps, *extras = (
+        lay_out(values.index_select(0, batch["gather"]), batch["slot"], batch["token_mask"])
+        for values in columns
+    )
     return logps, dict(zip(wanted, extras, strict=True))
 
 
+def run_to_head(
+    model: Any, batch: Mapping[str, Any], use: Callable[[Tensor, ToLogits], Result]
+) -> Result:
+    """Run MODEL on BATCH and return what USE makes of its head's input. See `at_head`.
+
+    Raises PluginError where gradient checkpointing would attend again outside `tree_attention`.
+    """
+    layout = batch.get("tree_layout")
+    if layout is None:
+        return at_head(model, {name: batch[name] for name in PLAIN_INPUTS}, use)
+    if torch.is_grad_enabled() and is_checkpointing(model) and not is_active(model):
+        raise PluginError(
+            "packed trees with gradient checkpointing: put forward and backward pass into "
+            "`with prefrun.policy.attention.switch.tree_attention(model):`"
+        )
+    inputs = {name: batch[name] for name in ("input_ids", "position_ids")}
+    inputs["tree_layout"] = layout.to(batch["input_ids"].device)
+    with tree_attention(model):
+        return at_head(model, inputs, use)
+
+
 def select(features: Tensor, batch: Mapping[str, Any]) -> Tensor:
-    """[R, L, H] -> [N, H], the positions at which a scored token is predicted."""
+    """[R, L, H] -> [U, H], the positions at which a scored token is predicted."""
     return features.flatten(0, 1).index_select(0, batch["source"])
 
 
@@ -69,31 +94,26 @@ def vocabulary_of(to_logits: ToLogits, rows: Tensor) -> int:
         return to_logits(rows[:1].detach()).shape[-1]
 
 
-def chunk_rows(vocabulary: int) -> int:
-    """Return how many positions' float32 logits fit into one chunk."""
-    return min(max(CHUNK_BYTES // (4 * vocabulary), 128), 1024)
-
-
 def _score(
-    rows: Tensor, to_logits: ToLogits, targets: Tensor, wanted: list[str]
+    rows: Tensor, to_logits: ToLogits, targets: Tensor, extras: list[Extra]
 ) -> tuple[Tensor, ...]:
-    """Return the log-probs [N] of TARGETS and each wanted extra [N]."""
-    vocabulary = vocabulary_of(to_logits, rows)
-    if torch.is_grad_enabled() and 4 * vocabulary * len(rows) <= KEEP_BYTES:
-        return _score_chunk(rows, targets, to_logits, wanted)
-    size = chunk_rows(vocabulary)
+    """Return the log-probs [U] of TARGETS and each of EXTRAS [U]."""
+    linear = to_logits.linear() if isinstance(to_logits, Head) else None
+    if linear is not None:
+        return linear_logps(rows, targets, linear, extras)
+    size = chunk_rows(vocabulary_of(to_logits, rows))
     chunks = []
     for start in range(0, max(1, len(rows)), size):
-        part = (rows[start : start + size], targets[start : start + size], to_logits, wanted)
+        part = (rows[start : start + size], targets[start : start + size], to_logits, extras)
         chunks.append(checkpoint(_score_chunk, *part, use_reentrant=False))
     return tuple(torch.cat(column) for column in zip(*chunks, strict=True))
 
 
 def _score_chunk(
-    rows: Tensor, targets: Tensor, to_logits: ToLogits, wanted: list[str]
+    rows: Tensor, targets: Tensor, to_logits: ToLogits, extras: list[Extra]
 ) -> tuple[Tensor, ...]:
     logps = to_logits(rows).log_softmax(-1)
     scored = logps.gather(-1, targets[:, None]).squeeze(-1)
     with torch.no_grad():
-        extras = [EXTRAS[name](logps) for name in wanted]
-    return (scored, *extras)
+        more = [extra(logps) for extra in extras]
+    return (scored, *more)

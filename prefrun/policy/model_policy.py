@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from copy import copy
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from prefrun.errors import ConfigError
 from prefrun.policy.adapter import adapter_disabled, has_adapter
+from prefrun.policy.budget import cut_to_budget, in_budget
 from prefrun.policy.collate import collate_tokens
-from prefrun.policy.head import ToLogits, at_head
-from prefrun.policy.logprobs import MODEL_INPUTS, chunk_rows, select, vocabulary_of
+from prefrun.policy.head import ToLogits
+from prefrun.policy.linear_logps import chunk_rows
+from prefrun.policy.logprobs import run_to_head, select, vocabulary_of
+from prefrun.policy.packing import Packing
 from prefrun.policy.policy import BranchLogps, LoadedModel, Policy
 from prefrun.policy.sampling import sample
 from prefrun.policy.scoring import inference, longest_first, scored_batches, to_device
@@ -24,12 +29,21 @@ from prefrun.records.tree import Branch, PreferenceTree, Step
 class ModelPolicy:
     """Implements `Policy` with a causal language model.
 
-    BATCH_SIZE counts prompts. Batches are formed by length, longest first, and ties by content:
-    results follow the set of trees and not their order.
+    BATCH_SIZE counts the prompts that are answered together, BUDGET the tokens that are scored
+    together in rows as PACKING makes them. Batches are formed by length, longest first, and ties
+    by content: results follow the set of trees and not their order.
     """
 
-    def __init__(self, loaded: LoadedModel, tokeniser: Tokeniser, batch_size: int) -> None:
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        tokeniser: Tokeniser,
+        batch_size: int,
+        packing: Packing,
+        budget: int,
+    ) -> None:
         self.loaded, self.tokeniser, self.batch_size = loaded, tokeniser, batch_size
+        self.packing, self.budget = packing, budget
         self._beneath = False
 
     @property
@@ -45,7 +59,7 @@ class ModelPolicy:
         """
         if not self.has_adapter:
             raise ValueError(f"'{self.loaded.name}' has no adapter to switch off")
-        view = ModelPolicy(self.loaded, self.tokeniser, self.batch_size)
+        view = copy(self)
         view._beneath = True
         return view
 
@@ -81,15 +95,16 @@ class ModelPolicy:
     def logps(self, trees: Sequence[PreferenceTree]) -> list[BranchLogps]:
         """See `Policy.logps`."""
         tokenised = self.tokeniser.tokenise_all(trees)
-        result = [BranchLogps(())] * len(trees)
+        result = [[torch.empty(0)] * len(tree.branches) for tree in tokenised]
         pad = self.loaded.tokenizer.pad_token_id
         with self._in_use():
-            for indices, batch in scored_batches(
-                self.loaded.model, tokenised, pad, self.batch_size
+            for batch in scored_batches(
+                self.loaded.model, tokenised, pad, self.packing, self.budget
             ):
-                for index, logps in zip(indices, batch, strict=True):
-                    result[index] = logps
-        return result
+                for piece, logps in batch:
+                    for branch, values in zip(piece.branches, logps.token_logps, strict=True):
+                        result[piece.index][branch] = values
+        return [BranchLogps(tuple(values)) for values in result]
 
     def count_tokens(self, responses: Sequence[str]) -> list[int]:
         """See `Policy.count_tokens`."""
@@ -113,14 +128,13 @@ class ModelPolicy:
             for tree, response in zip(trees, responses, strict=True)
         ]
         tokenised = [self._until_stop(tree) for tree in self.tokeniser.tokenise_all(answered)]
-        order = longest_first(tokenised)
+        pieces = cut_to_budget(tokenised, self.packing, self.budget)
+        order = [pieces[index] for index in longest_first(tokenised)]
         sums = [0.0] * len(trees)
-        for start in range(0, len(order), self.batch_size):
-            batch = order[start : start + self.batch_size]
-            for index, value in zip(
-                batch, self._kl_of([tokenised[i] for i in batch], other), strict=True
-            ):
-                sums[index] = value
+        for batch in in_budget(order, self.packing, self.budget):
+            values = self._kl_of([piece.tokens for piece in batch], other)
+            for piece, value in zip(batch, values, strict=True):
+                sums[piece.index] = value
         return sums
 
     def _until_stop(self, tree: TokenisedTree) -> TokenisedTree:
@@ -130,7 +144,7 @@ class ModelPolicy:
         return replace(tree, branches=(ids[:end],), step_ends=((end,),))
 
     def _kl_of(self, trees: list[TokenisedTree], other: ModelPolicy) -> list[float]:
-        batch = collate_tokens(trees, self.loaded.tokenizer.pad_token_id)
+        batch = collate_tokens(trees, self.loaded.tokenizer.pad_token_id, self.packing)
         rows, to_logits = self._positions(batch)
         other_rows, other_to_logits = other._positions(batch)
         size, other_size = (
@@ -150,17 +164,17 @@ class ModelPolicy:
             with other._in_use():
                 theirs = other_to_logits(other_rows[part]).log_softmax(-1).cpu()
             values.append(_kl(mine, theirs))
-        flat = torch.cat([*values, torch.zeros(0, dtype=torch.float64)])
+        flat = torch.cat([*values, torch.zeros(0, dtype=torch.float64)])[batch["gather"]]
         parts = torch.split(flat, [len(tree.branches[0]) for tree in trees])
         return [float(part.sum()) for part in parts]
 
-    def _positions(self, batch: dict[str, object]) -> tuple[Tensor, ToLogits]:
-        """Return [N, H], what the head reads at each scored position, and the head."""
-        model = self.loaded.model
-        placed = to_device(batch, model.device)
-        inputs = {name: placed[name] for name in MODEL_INPUTS}
+    def _positions(self, batch: dict[str, Any]) -> tuple[Tensor, ToLogits]:
+        """Return [U, H], what the head reads at each scored position, and the head."""
+        placed = to_device(batch, self.loaded.model.device)
         with self._in_use():
-            return at_head(model, inputs, lambda f, to_logits: (select(f, placed), to_logits))
+            return run_to_head(
+                self.loaded.model, placed, lambda f, to_logits: (select(f, placed), to_logits)
+            )
 
     @contextmanager
     def _in_use(self) -> Iterator[None]:

@@ -26,6 +26,8 @@ class LoadedModel:
     """Hex digest of the base weights and of everything else that changes a log-prob."""
     weights_version: int | None = None
     """`weights_version(model)` when `fingerprint` was taken; None = the weights are not watched."""
+    attention: str | None = None
+    """How its trees are to be packed, see `choose_packing`; None = the fastest way that works."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from prefrun.errors import PrefrunError
 from prefrun.policy.adapter import adapter_disabled
 from prefrun.policy.cache import ReferenceCache, path_key
 from prefrun.policy.fingerprint import weights_version
+from prefrun.policy.packing import Packing
 from prefrun.policy.policy import BranchLogps, LoadedModel
 from prefrun.policy.scoring import scored_batches
 from prefrun.policy.tokenise import TokenisedTree
@@ -20,15 +21,16 @@ def reference_logps(
     loaded: LoadedModel,
     trees: Sequence[TokenisedTree],
     cache: ReferenceCache | None,
-    batch_size: int,
+    packing: Packing,
+    budget: int,
     show: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[BranchLogps]:
     """Return the log-probs of TREES under the start model, an adapter switched off.
 
-    Only what CACHE lacks is computed, BATCH_SIZE trees at a time, longest first, each branch once
-    however many trees have it; a batch is written before the next begins, so a killed pass goes on
-    with the same batches. SHOW is called with the branches done and in all. Raises PrefrunError
-    where the weights are no longer those of `loaded.fingerprint`.
+    Only what CACHE lacks is computed, rows of up to BUDGET tokens at a time, longest first, each
+    branch once however many trees have it; a batch is written before the next begins, so a killed
+    pass goes on with the same batches. SHOW is called with the branches done and in all. Raises
+    PrefrunError where the weights are no longer those of `loaded.fingerprint`.
     """
     _check_frozen(loaded)
     keys = [
@@ -40,12 +42,13 @@ def reference_logps(
     show(len(known), len(wanted))
     missing, missing_keys = _missing(trees, keys, known)
     with adapter_disabled(loaded.model):
-        for indices, batch in scored_batches(
-            loaded.model, missing, loaded.tokenizer.pad_token_id, batch_size
+        for batch in scored_batches(
+            loaded.model, missing, loaded.tokenizer.pad_token_id, packing, budget
         ):
             fresh: dict[bytes, Tensor] = {}
-            for index, logps in zip(indices, batch, strict=True):
-                fresh |= zip(missing_keys[index], logps.token_logps, strict=True)
+            for piece, logps in batch:
+                row = [missing_keys[piece.index][branch] for branch in piece.branches]
+                fresh |= zip(row, logps.token_logps, strict=True)
             if cache:
                 cache.write(loaded.fingerprint, fresh)
             known |= fresh

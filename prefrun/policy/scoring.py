@@ -8,24 +8,27 @@ from typing import Any
 
 import torch
 
+from prefrun.policy.budget import Piece, cut_to_budget, in_budget
 from prefrun.policy.collate import collate_tokens
 from prefrun.policy.logprobs import token_logprobs
+from prefrun.policy.packing import Packing
 from prefrun.policy.policy import BranchLogps
 from prefrun.policy.tokenise import TokenisedTree
 
 
 def scored_batches(
-    model: Any, trees: Sequence[TokenisedTree], pad_token_id: int, batch_size: int
-) -> Iterator[tuple[list[int], list[BranchLogps]]]:
-    """Yield the indices of up to BATCH_SIZE trees and their log-probs, until all are done.
+    model: Any, trees: Sequence[TokenisedTree], pad_token_id: int, packing: Packing, budget: int
+) -> Iterator[list[tuple[Piece, BranchLogps]]]:
+    """Yield pieces of up to BUDGET tokens in all, and their log-probs, until every tree is done.
 
     A log-prob depends on its batch's shape in the last bits (about 1e-7 in float32). Batches follow
     `longest_first`, so the same set of trees gives the same bits, and another set may not.
     """
-    order = longest_first(trees)
-    for start in range(0, len(order), batch_size):
-        indices = order[start : start + batch_size]
-        yield indices, _score(model, [trees[index] for index in indices], pad_token_id)
+    pieces = cut_to_budget(trees, packing, budget)
+    order = longest_first([piece.tokens for piece in pieces])
+    for batch in in_budget([pieces[index] for index in order], packing, budget):
+        scored = _score(model, [piece.tokens for piece in batch], pad_token_id, packing)
+        yield list(zip(batch, scored, strict=True))
 
 
 def longest_first(trees: Sequence[TokenisedTree]) -> list[int]:
@@ -39,10 +42,12 @@ def longest_first(trees: Sequence[TokenisedTree]) -> list[int]:
     return sorted(range(len(trees)), key=size, reverse=True)
 
 
-def _score(model: Any, trees: list[TokenisedTree], pad_token_id: int) -> list[BranchLogps]:
+def _score(
+    model: Any, trees: list[TokenisedTree], pad_token_id: int, packing: Packing
+) -> list[BranchLogps]:
     if not any(tree.branches for tree in trees):
         return [BranchLogps(()) for _ in trees]
-    batch = to_device(collate_tokens(trees, pad_token_id), model.device)
+    batch = to_device(collate_tokens(trees, pad_token_id, packing), model.device)
     with inference(model):
         logps = token_logprobs(model, batch)[0].cpu()
     return [

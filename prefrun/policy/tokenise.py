@@ -6,11 +6,14 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from prefrun.errors import ConfigError
 from prefrun.policy.rendering import RenderedTree, render
+from prefrun.policy.trie import Trie
 from prefrun.policy.truncation import LengthLimit, TruncationCount
 from prefrun.records.tree import Branch, Message, PreferenceTree, Step
 
@@ -18,7 +21,7 @@ CHUNK = 1024
 """Trees per call of the tokenizer: enough for its threads, little enough for memory."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TokenisedTree:
     """A tree as token ids. All branches stand behind the same prompt ids."""
 
@@ -31,6 +34,11 @@ class TokenisedTree:
     """Per branch and step, index one past the step's last token. A token that spans two steps
     belongs to the later one; the end of turn belongs to the last."""
     truncated: TruncationCount
+
+    @cached_property
+    def trie(self) -> Trie:
+        """All branches behind the prompt, each shared token once."""
+        return Trie.of(self.prompt_ids, self.branches)
 
 
 class Tokeniser:
@@ -180,6 +188,6 @@ class Tokeniser:
         )
 
 
-def step_of_token(ends: Sequence[int]) -> list[int]:
+def step_of_token(ends: Sequence[int]) -> NDArray[np.int64]:
     """Return, per token of a branch, the index of its step."""
-    return [step for step, (a, b) in enumerate(pairwise((0, *ends))) for _ in range(b - a)]
+    return np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0))

@@ -17,15 +17,13 @@ def training_arguments(
 
     DEVICE is the loaded model's; its dtype stands as it is, the trainer casts nothing.
     """
-    micro = config.micro_batch_size or config.batch_size
     saves = config.checkpoint_steps > 0
     try:
         return TrainingArguments(
             output_dir=str(checkpoints),
             max_steps=config.max_steps,
             num_train_epochs=config.epochs,
-            per_device_train_batch_size=micro,
-            gradient_accumulation_steps=config.batch_size // micro,
+            per_device_train_batch_size=config.batch_size,
             learning_rate=config.learning_rate,
             lr_scheduler_type=config.lr_scheduler,
             warmup_steps=config.warmup_steps,

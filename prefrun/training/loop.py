@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
+from itertools import chain
 from pathlib import Path
 
+import torch
+from torch import Tensor
 from transformers import PrinterCallback
 
 from prefrun.algorithm import LossAlgorithm
 from prefrun.console import progress
 from prefrun.errors import ConfigError, DataError
-from prefrun.policy.collate import Example, branch_batch, collate
-from prefrun.policy.logprobs import token_logprobs
+from prefrun.policy.attention.switch import tree_attention
+from prefrun.policy.collate import Example
+from prefrun.policy.scoring import scored_batches
 from prefrun.records.tree import PreferenceTree
 from prefrun.training.arguments import training_arguments
 from prefrun.training.dataset import ExampleDataset
 from prefrun.training.gate import check_step_zero
 from prefrun.training.observer import Observer
 from prefrun.training.session import Session
+from prefrun.training.step import collate_step
 from prefrun.training.trainer import PreferenceTrainer
 
 
@@ -41,13 +47,20 @@ def train(session: Session, algorithm: LossAlgorithm, checkpoint: Path | None) -
             session.loaded.model.device.type,
         ),
         train_dataset=ExampleDataset(examples),
-        data_collator=lambda items: collate(items, session.loaded.tokenizer.pad_token_id),
+        data_collator=lambda items: collate_step(
+            items,
+            session.loaded.tokenizer.pad_token_id,
+            session.packing,
+            session.config.trainer.micro_batch_tokens,
+            algorithm.batch_coupled,
+        ),
         processing_class=session.loaded.tokenizer,
     )
     observer = Observer(session, trainer.check_gradients)
     trainer.add_callback(observer)
     trainer.remove_callback(PrinterCallback)  # the host shows progress itself
-    with progress("training") as session.show, observer.stopping_at_interrupt():
+    attention = tree_attention(trainer.model) if session.packing.kernel else nullcontext()
+    with progress("training") as session.show, observer.stopping_at_interrupt(), attention:
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     session.steps = trainer.state.global_step
     session.loaded.model.eval()
@@ -83,13 +96,19 @@ def make_examples(
 
 
 def _gate(session: Session, examples: list[Example]) -> None:
-    import torch
-
-    model = session.loaded.model
-    inputs = collate(examples, session.loaded.tokenizer.pad_token_id)
-    inputs = {k: v.to(model.device) if torch.is_tensor(v) else v for k, v in inputs.items()}
-    with torch.no_grad():
-        logps, _ = token_logprobs(model, inputs, frozenset())
-    batch = branch_batch(inputs, logps, {})
-    assert batch.reference_token_logps is not None
-    check_step_zero(logps, batch.reference_token_logps, batch.token_mask, model.dtype)
+    budget = session.config.trainer.micro_batch_tokens
+    batches = scored_batches(
+        session.loaded.model,
+        [example.tokens for example in examples],
+        session.loaded.tokenizer.pad_token_id,
+        session.packing,
+        budget,
+    )
+    policy: list[Tensor] = []
+    reference: list[Tensor] = []
+    for piece, logps in chain.from_iterable(batches):
+        known = examples[piece.index].reference
+        assert known is not None
+        policy.extend(logps.token_logps)
+        reference.extend(known[branch] for branch in piece.branches)
+    check_step_zero(torch.cat(policy), torch.cat(reference), session.loaded.model.dtype)

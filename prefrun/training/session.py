@@ -14,6 +14,8 @@ from prefrun.plugins import plugin_manager
 from prefrun.policy.adapter import has_adapter
 from prefrun.policy.cache import ReferenceCache
 from prefrun.policy.model_policy import ModelPolicy
+from prefrun.policy.packing import Packing
+from prefrun.policy.packing_choice import choose_packing
 from prefrun.policy.policy import BranchLogps, LoadedModel, Policy
 from prefrun.policy.reference import reference_logps
 from prefrun.policy.tokenise import TokenisedTree, Tokeniser
@@ -66,16 +68,27 @@ class Session:
     def cache(self) -> ReferenceCache | None:
         """The cache of reference log-probs; None where it is switched off."""
         settings = self.config.cache
-        return ReferenceCache.at(settings.dir) if settings.enabled else None
+        return ReferenceCache.at(settings.dir, settings.max_gb) if settings.enabled else None
+
+    @cached_property
+    def packing(self) -> Packing:
+        """How trees become rows of the model's input. Raises ConfigError; see `choose_packing`."""
+        return choose_packing(self.loaded.model, self.loaded.attention)
 
     def policy(self) -> Policy:
         """The model being trained, as a policy."""
-        return ModelPolicy(self.loaded, self.tokeniser, self.config.evaluation.batch_size)
+        return self._policy_of(self.loaded)
 
     def reference(self) -> Policy:
         """The frozen start model: the adapter switched off, or the weights loaded once more."""
-        policy = ModelPolicy(self._frozen, self.tokeniser, self.config.evaluation.batch_size)
+        policy = self._policy_of(self._frozen)
         return policy.reference_view() if policy.has_adapter else policy
+
+    def _policy_of(self, loaded: LoadedModel) -> ModelPolicy:
+        sizes = self.config.evaluation
+        return ModelPolicy(
+            loaded, self.tokeniser, sizes.batch_size, self.packing, sizes.batch_tokens
+        )
 
     @cached_property
     def _frozen(self) -> LoadedModel:
@@ -98,7 +111,12 @@ class Session:
         """
         with progress("reference log-probs") as show:
             return reference_logps(
-                model or self.loaded, tokenised, self.cache, self.config.evaluation.batch_size, show
+                model or self.loaded,
+                tokenised,
+                self.cache,
+                self.packing,
+                self.config.evaluation.batch_tokens,
+                show,
             )
 
     def reference_logps(self, trees: list[PreferenceTree]) -> list[BranchLogps]:
@@ -127,6 +145,6 @@ class Session:
 
     def close(self) -> None:
         """Let go of the models, so that the next job of a sweep has the memory."""
-        for name in ("loaded", "_frozen", "tokeniser", "cache"):
+        for name in ("loaded", "_frozen", "tokeniser", "packing", "cache"):
             self.__dict__.pop(name, None)
         gc.collect()

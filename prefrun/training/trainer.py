@@ -20,7 +20,9 @@ from prefrun.errors import PrefrunError
 from prefrun.policy.collate import branch_batch
 from prefrun.policy.logprobs import token_logprobs
 from prefrun.training.disk import reporting_full_disk
+from prefrun.training.step import scored
 
+Parts = list[dict[str, Any]]
 STAGING = "incomplete"
 """Folder below checkpoints/ that holds a checkpoint until it is whole."""
 
@@ -32,14 +34,14 @@ class NonFiniteError(PrefrunError):
 class PreferenceTrainer(Trainer):
     """Trains a policy with a `LossAlgorithm`.
 
-    Each term's mean is taken over the whole optimizer step: its weights are summed over all
-    micro-batches and processes first, so neither gradient accumulation nor DDP changes the loss.
+    A step's batch comes from `collate_step`, in one or more forward passes. Each term's mean is
+    taken over the whole optimizer step: its weights are summed over all passes and processes
+    first, so neither the passes nor DDP change the loss.
     """
 
     def __init__(self, *, algorithm: LossAlgorithm, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.algorithm = algorithm
-        self.loss_is_scaled_for_ga = True  # the totals below already span all micro-batches
         self._totals: dict[str, Tensor] = {}
         self._metrics: dict[str, list[float]] = defaultdict(list)
         self._staging = False
@@ -53,10 +55,15 @@ class PreferenceTrainer(Trainer):
     def get_batch_samples(
         self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
     ) -> tuple[list[Any], None]:
-        """Collect one optimizer step's micro-batches and weigh their terms."""
+        """Take one optimizer step's batch and weigh its terms."""
         batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
-        self._ids = tuple(id for inputs in batches for id in inputs["ids"])
-        self._totals = self._weigh(batches)
+        labelled = [
+            part
+            for inputs in batches
+            for part in ([inputs["joint"]] if inputs["joint"] else inputs["passes"])
+        ]
+        self._ids = tuple(id for inputs in labelled for id in inputs["ids"])
+        self._totals = self._weigh(labelled)
         return batches, None
 
     def _weigh(self, batches: list[Any]) -> dict[str, Tensor]:
@@ -76,16 +83,77 @@ class PreferenceTrainer(Trainer):
             totals = {n: self.accelerator.reduce(t, "sum") for n, t in totals.items()}
         return totals
 
-    def compute_loss(
+    def training_step(
         self,
         model: Any,
         inputs: dict[str, Any],
-        return_outputs: bool = False,
         num_items_in_batch: Tensor | int | None = None,
     ) -> Tensor:
-        """Return this micro-batch's share of the step's loss. Raises NonFiniteError."""
-        del return_outputs, num_items_in_batch
-        logps, extras = token_logprobs(model, inputs, self.algorithm.needs)
+        """Run a step's passes, forward and backward, and return its loss. Raises NonFiniteError."""
+        del num_items_in_batch
+        model.train()
+        step: dict[str, Any] = self._prepare_inputs(inputs)
+        joint, passes = step["joint"], step["passes"]
+        rehearsals, real = (passes if joint else []), len(passes)
+        if self.is_fsdp_enabled or self.is_deepspeed_enabled:
+            rehearsals, passes = self._in_step_with_others(bool(joint), passes)
+        rehearsed = self._rehearse(model, rehearsals)
+        total = torch.zeros((), device=self.args.device)
+        if joint:
+            total, slopes = self._joint_slopes(joint, passes[:real], rehearsed)
+        for number, part in enumerate(passes):
+            last = number == len(passes) - 1
+            with contextlib.nullcontext() if last else self.accelerator.no_sync(model):
+                logps, extras = token_logprobs(model, part, self.algorithm.needs)
+                if joint:
+                    loss = (scored(logps, part) * slopes[part["joint_slot"]]).sum()
+                else:
+                    loss = self._loss(part, logps, extras)
+                    total = total + loss.detach() * (number < real)
+                self.accelerator.backward(loss * (number < real))
+        return total
+
+    def _in_step_with_others(self, is_joint: bool, passes: Parts) -> tuple[Parts, Parts]:
+        """Return rehearsals and passes, as many as the process with the most has.
+
+        Sharded models exchange weights in every pass, so idle ones repeat their first pass.
+        """
+        mine = torch.tensor([[is_joint, len(passes)]], device=self.args.device)
+        any_joint, most = self.accelerator.gather(mine).amax(0).tolist()
+        passes = [*passes, *passes[:1] * (most - len(passes))]
+        return (passes if any_joint else []), passes
+
+    def _rehearse(self, model: Any, passes: Parts) -> list[dict[str, Tensor]]:
+        """Return log-probs, under '', and extras of PASSES without gradient, [N] each."""
+        results = []
+        for part in passes:
+            with torch.no_grad():
+                logps, extras = token_logprobs(model, part, self.algorithm.needs)
+            results.append({n: scored(v, part) for n, v in {"": logps, **extras}.items()})
+        return results
+
+    def _joint_slopes(
+        self, joint: dict[str, Any], passes: Parts, rehearsed: list[dict[str, Tensor]]
+    ) -> tuple[Tensor, Tensor]:
+        """Return the loss over all PASSES, and its gradient by each log-prob of JOINT, flattened.
+
+        The passes then run once more with gradient, so the memory is that of one of them (gradient
+        caching, Gao et al. 2021).
+        """
+        shape = joint["token_mask"].shape
+        columns: dict[str, Tensor] = {}
+        for part, result in zip(passes, rehearsed, strict=False):
+            for name, values in result.items():
+                flat = columns.setdefault(name, values.new_zeros(shape.numel()))
+                flat[part["joint_slot"]] = values
+        extras = {name: flat.view(shape) for name, flat in columns.items()}
+        logps = extras.pop("").requires_grad_()
+        loss = self._loss(joint, logps, extras)
+        (slopes,) = torch.autograd.grad(loss, logps)
+        return loss.detach(), slopes.flatten()
+
+    def _loss(self, inputs: dict[str, Any], logps: Tensor, extras: dict[str, Tensor]) -> Tensor:
+        """Return these records' share of the step's loss."""
         batch = branch_batch(inputs, logps, extras)
         output = self.algorithm.loss(batch)
         loss = self._share(output)

@@ -72,6 +72,7 @@ FAMILIES = {
     "phi3": ("Phi3", {"pad_token_id": 0}),
     "gpt2": ("GPT2", {}),
     "gpt_neox": ("GPTNeoX", {}),
+    "phi": ("Phi", {}),
     "cohere": ("Cohere", {"logit_scale": 0.25}),
     "granite": ("Granite", {"logits_scaling": 3.0}),
 }

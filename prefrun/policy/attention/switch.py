@@ -1,0 +1,86 @@
+"""Switches a transformers model to tree attention and back.
+
+transformers asks `AttentionInterface` by name for the function that attends, and passes on every
+keyword it does not know: `tree_layout` gets to each layer that way, with or without gradient
+checkpointing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from torch import Tensor
+from transformers import AttentionInterface
+
+from prefrun.policy.attention.dense import dense_attention
+from prefrun.policy.attention.flex import flex_tree_attention
+from prefrun.policy.attention.kernel import Kernel
+from prefrun.policy.attention.layout import RowLayout
+from prefrun.policy.attention.segments import segment_attention
+from prefrun.policy.head import unwrap
+
+NAME = "prefrun_trees"
+"""What transformers knows tree attention by."""
+
+
+@contextmanager
+def tree_attention(model: Any) -> Iterator[None]:
+    """Let MODEL, wrapped or not, attend along trees; afterwards as before. May be nested.
+
+    With gradient checkpointing the backward pass belongs inside, too: it attends again.
+    """
+    causal_lm = unwrap(model)
+    before = causal_lm.config._attn_implementation
+    if before == NAME:
+        yield
+        return
+    causal_lm.set_attn_implementation(NAME)
+    try:
+        yield
+    finally:
+        causal_lm.set_attn_implementation(before)
+
+
+def is_active(model: Any) -> bool:
+    """Tell whether MODEL attends along trees now."""
+    return bool(unwrap(model).config._attn_implementation == NAME)
+
+
+def is_checkpointing(model: Any) -> bool:
+    """Tell whether MODEL computes activations again in the backward pass."""
+    return bool(unwrap(model).is_activation_checkpointing)
+
+
+def attend(
+    module: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    *,
+    scaling: float | None = None,
+    tree_layout: RowLayout | None = None,
+    sliding_window: int | None = None,
+    softcap: float | None = None,
+    **rest: Any,
+) -> tuple[Tensor, None]:
+    """Attend as transformers asks it of an attention function; the layout replaces the mask.
+
+    Raises ValueError for a model that does not pass the layout on, or has attention sinks.
+    """
+    if tree_layout is None:
+        raise ValueError(f"{type(module).__name__} did not pass on the trees' layout")
+    if rest.get("s_aux") is not None:
+        raise ValueError(f"{type(module).__name__} has attention sinks, which trees do not know")
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    window = sliding_window if sliding_window and sliding_window < tree_layout.deepest else None
+    if tree_layout.kernel is Kernel.flex:
+        return flex_tree_attention(query, key, value, tree_layout, scale, window, softcap), None
+    if tree_layout.kernel is Kernel.dense or window is not None or softcap is not None:
+        return dense_attention(query, key, value, tree_layout, scale, window, softcap), None
+    return segment_attention(query, key, value, tree_layout, scale), None
+
+
+AttentionInterface.register(NAME, attend)
