@@ -18,7 +18,7 @@ from prefrun.schema import EvaluationConfig, TrainerConfig, check_seed
     [
         ({"max_steps": 0}, "trainer.max_steps"),
         ({"batch_size": 0}, "trainer.batch_size"),
-        ({"batch_size": 6, "micro_batch_size": 4}, "trainer.micro_batch_size"),
+        ({"micro_batch_tokens": 0}, "trainer.micro_batch_tokens"),
         ({"learning_rate": -1.0}, "trainer.learning_rate"),
         ({"truncation": "middle"}, "trainer.truncation"),
         ({"checkpoint_steps": -1}, "trainer.checkpoint_steps"),

@@ -10,15 +10,18 @@ import torch
 from prefrun.builtin.config import LoraSettings
 from prefrun.errors import ConfigError
 from prefrun.policy.adapter import with_lora
+from prefrun.policy.attention.kernel import Kernel
 from prefrun.policy.model_policy import ModelPolicy
+from prefrun.policy.packing import PLAIN, Packing
 from prefrun.policy.sampling import InverseTransform, uniforms
 from prefrun.policy.tokenise import Tokeniser
 
 
-@pytest.fixture
-def policy(loaded):
+@pytest.fixture(params=[PLAIN, Packing(Kernel.segments)], ids=["plain", "packed"])
+def policy(loaded, request):
     """A tiny random Llama as a policy, two prompts a batch."""
-    return ModelPolicy(loaded, Tokeniser(loaded.tokenizer, 128), 2)
+    packing = request.param
+    return ModelPolicy(loaded, Tokeniser(loaded.tokenizer, 128), 2, packing, 100)
 
 
 def other_policy(policy, make_model, family="llama"):
@@ -27,7 +30,7 @@ def other_policy(policy, make_model, family="llama"):
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.mul_(1.1)
-    return ModelPolicy(replace(policy.loaded, model=model), policy.tokeniser, 3)
+    return ModelPolicy(replace(policy.loaded, model=model), policy.tokeniser, 3, policy.packing, 90)
 
 
 def test_answers_repeat_and_follow_the_seed(policy, trees):
@@ -151,7 +154,9 @@ def test_kl_is_exact(policy, trees, make_model):
 
 def test_kl_needs_one_vocabulary_and_an_open_policy(policy, trees, make_model):
     model = make_model("llama", vocab_size=500)
-    other = ModelPolicy(replace(policy.loaded, model=model), policy.tokeniser, 2)
+    other = ModelPolicy(
+        replace(policy.loaded, model=model), policy.tokeniser, 2, policy.packing, 90
+    )
     with pytest.raises(ConfigError, match="400 and 500"):
         policy.kl(trees, ["red"] * 4, other)
     with pytest.raises(ConfigError, match="object"):
@@ -165,7 +170,7 @@ def adapt(policy):
     for name, parameter in model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.5)
-    return ModelPolicy(replace(policy.loaded, model=model), policy.tokeniser, 2)
+    return ModelPolicy(replace(policy.loaded, model=model), policy.tokeniser, 2, policy.packing, 90)
 
 
 def test_reference_view_is_the_model_without_its_adapter(policy, trees):

@@ -113,7 +113,7 @@ def test_steps_end_where_their_text_ends(tokenizer, chat):
     assert parts[:2] == texts[:2]
     assert parts[2].startswith(texts[2])
     assert ends[-1] == len(ids)
-    assert step_of_token(ends) == [0] * ends[0] + [1] * (ends[1] - ends[0]) + [2] * (
+    assert step_of_token(ends).tolist() == [0] * ends[0] + [1] * (ends[1] - ends[0]) + [2] * (
         ends[2] - ends[1]
     )
 

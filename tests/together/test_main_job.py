@@ -75,7 +75,7 @@ def test_the_same_command_gives_the_same_numbers(finished):
 
 
 def test_micro_batches_change_no_result(finished):
-    split = finished.train("split", "trainer.micro_batch_size=2")
+    split = finished.train("split", "trainer.micro_batch_tokens=300")
     whole = finished.summary("whole")["metrics"]
     for name in ("ranking_accuracy_normalized", "implied_reward_accuracy"):
         assert split["metrics"][name]["after"] == pytest.approx(whole[name]["after"], abs=1e-6)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from contextlib import nullcontext
 
 import pytest
 import torch
@@ -11,7 +12,10 @@ from torch.nn.functional import logsigmoid
 
 from prefrun.algorithm import LossAlgorithm, LossOutput, Term
 from prefrun.errors import PrefrunError
-from prefrun.policy.collate import Example, collate
+from prefrun.policy.attention.kernel import Kernel
+from prefrun.policy.attention.switch import tree_attention
+from prefrun.policy.collate import Example
+from prefrun.policy.packing import PLAIN, Packing
 from prefrun.policy.reference import reference_logps
 from prefrun.policy.tokenise import Tokeniser
 from prefrun.schema import TrainerConfig
@@ -20,7 +24,10 @@ from prefrun.training.arguments import training_arguments
 from prefrun.training.dataset import ExampleDataset
 from prefrun.training.disk import is_disk_full
 from prefrun.training.gate import check_step_zero
+from prefrun.training.step import collate_step
 from prefrun.training.trainer import STAGING, PreferenceTrainer
+
+PACKED = Packing(Kernel.segments)
 
 
 class BestVsRest(LossAlgorithm):
@@ -38,12 +45,25 @@ class BestVsRest(LossAlgorithm):
         )
 
 
+class BestOfTheBatch(BestVsRest):
+    """Compares every answer with the mean of all answers of the batch."""
+
+    batch_coupled = True
+
+    def loss(self, batch):
+        ratios = 0.1 * batch.log_ratios * batch.branch_mask
+        mean = ratios.sum() / batch.branch_mask.sum()
+        better = batch.scores > 0.5
+        losses = -logsigmoid(torch.where(better, ratios - mean, mean - ratios)) * batch.branch_mask
+        return LossOutput({"all": Term(losses.sum(-1), batch.branch_mask.sum(-1).float())})
+
+
 @pytest.fixture
 def examples(loaded):
     """Eight records of two to five answers, with reference log-probs."""
     trees = [tree for count in (2, 3, 4, 5) for tree in make_trees(2, count, seed=count)]
     tokens = Tokeniser(loaded.tokenizer, 128).tokenise_all(trees)
-    references = reference_logps(loaded, tokens, None, 4)
+    references = reference_logps(loaded, tokens, None, PLAIN, 4096)
     return [
         Example.of(*parts[:2], "overall", parts[2])
         for parts in zip(trees, tokens, references, strict=True)
@@ -54,19 +74,26 @@ def examples(loaded):
 def train(loaded, examples, tmp_path):
     """Train a copy of the model under some settings; return the trainer."""
 
-    def run(name="run", **settings):
+    def run(name="run", packing=PACKED, algorithm=BestVsRest, **settings):
         config = TrainerConfig(
             **{"max_steps": 4, "batch_size": 4, "learning_rate": 1e-2, "logging_steps": 1}
             | settings
         )
         trainer = PreferenceTrainer(
-            algorithm=BestVsRest(None),
+            algorithm=algorithm(None),
             model=copy.deepcopy(loaded.model),
             args=training_arguments(config, tmp_path / name, 0, "cpu"),
             train_dataset=ExampleDataset(examples),
-            data_collator=lambda items: collate(items, loaded.tokenizer.pad_token_id),
+            data_collator=lambda items: collate_step(
+                items,
+                loaded.tokenizer.pad_token_id,
+                packing,
+                config.micro_batch_tokens,
+                algorithm.batch_coupled,
+            ),
         )
-        trainer.train()
+        with tree_attention(trainer.model) if packing.kernel else nullcontext():
+            trainer.train()
         return trainer
 
     return run
@@ -80,12 +107,32 @@ def losses(trainer):
     return [line["loss"] for line in trainer.state.log_history if "loss" in line]
 
 
-@pytest.mark.parametrize("micro", [1, 2])
-def test_micro_batches_give_the_same_losses_and_weights(train, micro):
-    whole, parts = train("whole"), train("parts", micro_batch_size=micro)
-    assert losses(parts) == pytest.approx(losses(whole), rel=1e-4)
-    assert torch.allclose(weights(parts), weights(whole), atol=2e-4)
-    assert losses(whole)[-1] < losses(whole)[0]
+def assert_same_training(one, other):
+    assert losses(one) == pytest.approx(losses(other), rel=1e-4)
+    assert torch.allclose(weights(one), weights(other), atol=2e-4)
+    assert losses(one)[-1] < losses(one)[0]
+
+
+@pytest.mark.parametrize("packing", [PLAIN, PACKED], ids=["plain", "packed"])
+@pytest.mark.parametrize("tokens", [1, 60, 120, 250])
+def test_passes_of_any_size_give_the_same_losses_and_weights(train, tokens, packing):
+    parts = train("parts", packing, micro_batch_tokens=tokens)
+    assert_same_training(parts, train("whole"))
+
+
+@pytest.mark.parametrize("tokens", [60, 120])
+def test_a_loss_over_the_whole_batch_is_not_changed_by_passes(train, tokens):
+    whole = train("whole", algorithm=BestOfTheBatch)
+    assert_same_training(train("parts", PACKED, BestOfTheBatch, micro_batch_tokens=tokens), whole)
+
+
+def test_passes_keep_to_their_size(examples, loaded):
+    for tokens in (60, 120, 250):
+        step = collate_step(examples, 0, PACKED, tokens)
+        assert len(step["passes"]) > 1
+        for part in step["passes"]:
+            one_path = part["token_mask"].any(-1).sum() == 1
+            assert part["input_ids"].numel() <= tokens or one_path
 
 
 def test_the_first_loss_is_ln_2(train):
@@ -128,16 +175,13 @@ def test_a_gradient_that_is_not_finite_is_refused_before_the_step(train):
 
 
 def test_the_gate_lets_rounding_pass_and_names_the_gap():
-    policy = torch.full((1, 2, 3), -1.0)
-    mask = torch.tensor([[[True, True, False], [True, False, False]]])
-    assert check_step_zero(policy, policy + 1e-6, mask, torch.float32) < 1e-5
-    padded = policy.clone()
-    padded[0, 0, 2] = 50.0  # behind the mask
-    assert check_step_zero(policy, padded, mask, torch.float32) == 0.0
+    policy = torch.full((5,), -1.0)
+    assert check_step_zero(policy, policy + 1e-6, torch.float32) < 1e-5
+    assert check_step_zero(policy[:0], policy[:0], torch.float32) == 0.0
     with pytest.raises(PrefrunError, match=r"step-0 gate.*differ by 0\.1"):
-        check_step_zero(policy, policy + 0.1, mask, torch.float32)
+        check_step_zero(policy, policy + 0.1, torch.float32)
     with pytest.raises(PrefrunError, match="step-0 gate"):
-        check_step_zero(policy, torch.full_like(policy, math.nan), mask, torch.float32)
+        check_step_zero(policy, torch.full_like(policy, math.nan), torch.float32)
 
 
 def test_a_full_disk_is_told_from_another_failure(tmp_path):
