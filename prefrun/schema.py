@@ -110,6 +110,11 @@ class CacheConfig:
     enabled: bool = True
     dir: str | None = None
     """Folder; None = PREFRUN_CACHE, else ~/.cache/prefrun."""
+    max_gb: float = 10.0
+    """Disk space of all models, in GB (1e9 bytes), > 0; the least recently used are removed."""
+
+    def __post_init__(self) -> None:
+        _above_zero("cache.max_gb", self.max_gb)
 
 
 @dataclass

@@ -9,26 +9,12 @@ import sys
 import pytest
 import torch
 
-from prefrun.policy.cache import MAGIC, ReferenceCache, cache_folder, path_key
-
-MODEL = "f" * 40
-
-
-def entries(count, seed=0, dtype=torch.float32):
-    generator = torch.Generator().manual_seed(seed)
-    return {
-        path_key(MODEL, [1, 2], [seed, number]): torch.randn(
-            number % 7, generator=generator, dtype=dtype
-        )
-        for number in range(count)
-    }
-
-
-def assert_same(found, wanted):
-    assert found.keys() == wanted.keys()
-    for key, values in wanted.items():
-        assert found[key].dtype == values.dtype
-        assert torch.equal(found[key], values)
+from prefrun.errors import ConfigError
+from prefrun.policy.cache import ReferenceCache, path_key
+from prefrun.policy.cache_file import MAGIC
+from prefrun.policy.cache_store import cache_folder
+from prefrun.schema import CacheConfig
+from tests.policy.cached import MODEL, assert_same, entries
 
 
 @pytest.fixture
@@ -43,7 +29,7 @@ def again(cache):
 
 
 def shard(cache):
-    (file,) = cache.folder.glob("*.logps")
+    (file,) = cache.folder.glob("*/*.logps")
     return file
 
 
@@ -94,7 +80,7 @@ def test_flipped_bytes_are_never_trusted(cache, seed):
     assert_same(again(cache).read(MODEL, wanted), wanted)
 
 
-@pytest.mark.parametrize("left", [0, 1, 7, 8, 44, 45, 60, 200, 333])
+@pytest.mark.parametrize("left", [0, 1, 7, 8, 47, 48, 60, 64, 200, 333])
 def test_truncated_file_gives_whole_entries_and_is_repaired(cache, left):
     wanted = entries(10)
     cache.write(MODEL, wanted)
@@ -139,8 +125,8 @@ def test_file_that_was_deleted_or_replaced_is_read_anew(cache):
 
 
 def test_full_disk_costs_a_warning(cache, caplog):
-    cache.folder.mkdir(parents=True)
-    (cache.folder / f"{MODEL}.logps").symlink_to("/dev/full")
+    (cache.folder / MODEL).mkdir(parents=True)
+    (cache.folder / MODEL / "0.logps").symlink_to("/dev/full")
     cache.write(MODEL, entries(3))
     cache.write(MODEL, entries(3, seed=1))
     assert caplog.text.count("No space left") == 1
@@ -156,7 +142,7 @@ def test_folder_that_cannot_be_made_costs_a_warning(tmp_path, caplog):
 
 
 def test_unreadable_file_costs_a_warning(cache, caplog):
-    (cache.folder / f"{MODEL}.logps").mkdir(parents=True)
+    (cache.folder / MODEL / "0.logps").mkdir(parents=True)
     assert cache.read(MODEL, entries(3)) == {}
     assert "cannot be read" in caplog.text
 
@@ -203,3 +189,9 @@ def test_folder_is_configured_else_from_the_environment_else_at_home(monkeypatch
     monkeypatch.setenv("PREFRUN_CACHE", str(tmp_path / "env"))
     assert cache_folder(None) == tmp_path / "env"
     assert cache_folder("~/mine") == tmp_path / "mine"
+
+
+@pytest.mark.parametrize("limit", [0, -1.5, float("nan"), float("inf")])
+def test_the_bound_must_be_above_zero_and_finite(limit):
+    with pytest.raises(ConfigError, match=f"cache.max_gb={limit} must be above 0"):
+        CacheConfig(max_gb=limit)
