@@ -143,7 +143,9 @@ class HFModelConfig:
     dtype: ModelDType = ModelDType.auto
     """auto = as the weights were saved; on a CPU float32."""
     attention: str | None = None
-    """Such as sdpa, eager or flash_attention_2; null = the model's own choice."""
+    """segments (CPU), flex (CUDA) or dense pack each tree into one row; sdpa, eager,
+    flash_attention_2 and the like put each answer into a row of its own; null = the fastest packing
+    that gives the model's log-probs."""
     device: ModelDevice = ModelDevice.auto
     """auto = a GPU where there is one."""
     lora: LoraSettings = field(default_factory=LoraSettings)

@@ -16,6 +16,7 @@ from prefrun.builtin.hub import is_reachable
 from prefrun.builtin.loading import chosen_device, no_progress_bar
 from prefrun.errors import ConfigError, first_sentence
 from prefrun.policy.adapter import adapter_base, adapter_digest, merged, with_lora
+from prefrun.policy.attention.kernel import Kernel
 from prefrun.policy.dropout import disable_dropout
 from prefrun.policy.fingerprint import fingerprint, folder_digest, weights_version
 from prefrun.policy.policy import LoadedModel
@@ -39,6 +40,12 @@ class Source:
     dtype: str = "auto"
     attention: str | None = None
     device: ModelDevice = ModelDevice.auto
+
+    @property
+    def own_attention(self) -> str | None:
+        """What transformers is asked for; packed trees switch it only while they are scored."""
+        packed = {kernel.value for kernel in Kernel}
+        return None if self.attention in packed else self.attention
 
     @property
     def folder(self) -> Path | None:
@@ -136,7 +143,9 @@ def _load(source: Source, lora: LoraSettings | None) -> LoadedModel:
     digest = fingerprint(model, weights)
     if lora is not None and lora.rank > 0:
         model = with_lora(model, lora)
-    return LoadedModel(model, tokenizer, source.name, digest, weights_version(model))
+    return LoadedModel(
+        model, tokenizer, source.name, digest, weights_version(model), source.attention
+    )
 
 
 def _read(source: Source, loader: Any) -> Any:
@@ -193,16 +202,16 @@ def _read_model(source: Source, device: torch.device) -> Any:
             model, report = loader.from_pretrained(
                 source.place,
                 dtype=dtype,
-                attn_implementation=source.attention,
+                attn_implementation=source.own_attention,
                 output_loading_info=True,
                 **source.options(),
             )
     except (ValueError, ImportError) as error:
-        if source.attention is None or "attention" not in str(error).lower():
+        if source.own_attention is None or "attention" not in str(error).lower():
             raise _not_loaded(source, error) from error
         raise ConfigError(
             f"model.attention={source.attention} does not work here: {error}\n"
-            "  remedy: choose sdpa or eager, or leave it out"
+            "  remedy: choose segments, flex, dense, sdpa or eager, or leave it out"
         ) from error
     except Exception as error:  # safetensors and torch have exceptions of their own
         raise _not_loaded(source, error) from error

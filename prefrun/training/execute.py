@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefrun.algorithm import Algorithm, DecodingAlgorithm, LossAlgorithm, RunAlgorithm
-from prefrun.console import progress
+from prefrun.console import console, progress
 from prefrun.errors import ConfigError
 from prefrun.evaluation.context import Context
 from prefrun.evaluation.evaluate import evaluate_all
 from prefrun.plan import Plan
+from prefrun.policy.packing import Packing
 from prefrun.policy.policy import LoadedModel, Policy
 from prefrun.rundir.directory import RunDirectory
 from prefrun.rundir.files import read_json, write_json
@@ -42,7 +43,8 @@ def execute(run: Run, job: Job, tracker: Tracker, watch: Stopwatch) -> dict[str,
     algorithm = plan.algorithm()
     session = Session(run, plan, job.data, job.reward, tracker, directory)
     try:
-        record_model(directory, session.loaded)
+        record_model(directory, session.loaded, session.packing)
+        console.print(f"  forward {session.packing.note}", markup=False)
         before = _evaluate_before(session, plan, directory)
         watch.lap("evaluation")
         MetricsLog(directory.metrics).truncate_after(_step_of(job.checkpoint))
@@ -129,7 +131,7 @@ def _save_model(session: Session, directory: RunDirectory) -> None:
     os.replace(staging, directory.model)
 
 
-def record_model(directory: RunDirectory, loaded: LoadedModel) -> None:
+def record_model(directory: RunDirectory, loaded: LoadedModel, packing: Packing) -> None:
     """Add to the manifest what is known once the model is loaded."""
     manifest = read_json(directory.manifest)
     manifest["model"] |= {
@@ -137,6 +139,7 @@ def record_model(directory: RunDirectory, loaded: LoadedModel) -> None:
         "parameters": loaded.model.num_parameters(),
         "dtype": str(loaded.model.dtype).removeprefix("torch."),
         "device": str(loaded.model.device),
+        "forward": packing.note,
     }
     manifest["hardware"] = describe_machine()  # torch is imported now, so GPUs are known
     write_json(directory.manifest, manifest)

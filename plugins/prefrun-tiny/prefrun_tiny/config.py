@@ -11,6 +11,9 @@ from prefrun.builtin.config import LoraSettings, ModelDevice
 class TinyModelConfig:
     """The embedded model, in float32."""
 
+    attention: str | None = None
+    """segments, flex or dense pack each tree into one row; sdpa or eager put each answer into a row
+    of its own; null = the fastest packing."""
     device: ModelDevice = ModelDevice.auto
     """auto = a GPU where there is one."""
     lora: LoraSettings = field(default_factory=LoraSettings)

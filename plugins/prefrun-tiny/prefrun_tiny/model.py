@@ -30,6 +30,7 @@ class TinyModel:
             WEIGHTS,
             name="tiny",
             dtype="float32",
+            attention=self.config.attention,
             device=self.config.device,
             lora=self.config.lora,
         )
