@@ -31,8 +31,9 @@ class TrainerConfig:
     """Passes over the training records; used where max_steps is -1."""
     batch_size: int = 16
     """Prompts per optimizer step and process."""
-    micro_batch_size: int | None = None
-    """Prompts per forward pass; None = batch_size. Smaller saves memory, changes no result."""
+    micro_batch_tokens: int = 16384
+    """Distinct tokens per forward pass. Smaller saves memory and changes no result: a tree above it
+    goes through the model in pieces, twice."""
     learning_rate: float = 5e-5
     """Suits the embedded model; larger models usually want 1e-6 or less."""
     lr_scheduler: str = "linear"
@@ -56,6 +57,7 @@ class TrainerConfig:
 
     def __post_init__(self) -> None:
         _at_least("trainer.batch_size", self.batch_size, 1)
+        _at_least("trainer.micro_batch_tokens", self.micro_batch_tokens, 1)
         _at_least("trainer.logging_steps", self.logging_steps, 1)
         _at_least("trainer.checkpoint_steps", self.checkpoint_steps, 0)
         _at_least("trainer.keep_checkpoints", self.keep_checkpoints, 1)
@@ -72,13 +74,6 @@ class TrainerConfig:
         _one_of("trainer.truncation", self.truncation, ("keep_end", "keep_start"))
         if self.max_steps < 1 and self.max_steps != -1:
             raise ConfigError(f"trainer.max_steps={self.max_steps} must be at least 1, or -1")
-        if self.micro_batch_size is not None and (
-            self.micro_batch_size < 1 or self.batch_size % self.micro_batch_size
-        ):
-            raise ConfigError(
-                f"trainer.micro_batch_size={self.micro_batch_size} must divide "
-                f"trainer.batch_size={self.batch_size}"
-            )
 
 
 @dataclass
@@ -88,6 +83,9 @@ class EvaluationConfig:
     max_records: int | None = 128
     """Held-out prompts used; None = all."""
     batch_size: int = 32
+    """Prompts that are answered together."""
+    batch_tokens: int = 32768
+    """Distinct tokens that are scored together, for the reference, too."""
     max_new_tokens: int = 64
     temperature: float = 1.0
     """Of the sampled answers; 0 = greedy. The KL estimate is unbiased at 1 only."""
@@ -96,6 +94,7 @@ class EvaluationConfig:
 
     def __post_init__(self) -> None:
         _at_least("evaluation.batch_size", self.batch_size, 1)
+        _at_least("evaluation.batch_tokens", self.batch_tokens, 1)
         _at_least("evaluation.max_new_tokens", self.max_new_tokens, 1)
         _at_least("evaluation.bootstrap", self.bootstrap, 1)
         _at_least("evaluation.temperature", self.temperature, 0)
