@@ -58,6 +58,12 @@ class Plan:
             raise ConfigError(f"{self.chosen['algo'].factory} is not a prefrun.algorithm.Algorithm")
         return algorithm
 
+    def key(self, *sections: str) -> str:
+        """Return what decides about SECTIONS of the configuration: their choices and values."""
+        names = self.component_names()
+        parts = {name: [names.get(name), self.plain[name]] for name in sections}
+        return json.dumps(parts, sort_keys=True, default=str)
+
     def run_id(self, data_fingerprint: str) -> str:
         """12 hex digits of the result-changing configuration and the data."""
         config = {key: value for key, value in self.plain.items() if key not in COSMETIC_KEYS}

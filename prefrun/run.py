@@ -21,6 +21,7 @@ from prefrun.rundir.files import write_atomically, write_json
 from prefrun.rundir.manifest import check_same_data, collect_manifest
 from prefrun.rundir.run import Run
 from prefrun.rundir.status import fail, finish, interrupt, start
+from prefrun.sharing import sharing
 
 if TYPE_CHECKING:
     from prefrun.records.split import DataSplit
@@ -74,6 +75,7 @@ def run(config: DictConfig, output_dir: Path, origin: Origin) -> dict[str, Any]:
     Raises ConfigError and DataError before a model is loaded and before anything is written;
     PrefrunError for a failure in the run, with the reason in status.json.
     """
+    sharing.switch(origin.group is not None)
     plan = make_plan(config)
     data, reward = _inputs(plan)
     return _carry_out(Job(plan, data, reward, RunDirectory(output_dir).create(), origin))
@@ -84,6 +86,7 @@ def resume(directory: RunDirectory, config: DictConfig, origin: Origin) -> dict[
 
     Raises DataError where the data are no longer those the run began with.
     """
+    sharing.switch(False)
     plan = make_plan(config)
     data, reward = _inputs(plan)
     check_same_data(directory, data.fingerprint)
@@ -92,7 +95,8 @@ def resume(directory: RunDirectory, config: DictConfig, origin: Origin) -> dict[
 
 def _inputs(plan: Plan) -> tuple[DataSplit, Reward | None]:
     """Read the data and make the reward: what is wrong with them shows before anything else."""
-    data = plan.build("data").load(plan.seed)
+    key = plan.key("data", "seed")
+    data: DataSplit = sharing.get("data", key, lambda: plan.build("data").load(plan.seed))
     plan.build("model")  # its constructor looks whether the model can be there
     return data, plan.build("reward").of(data)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from prefrun.policy.attention.kernel import Kernel
 from prefrun.policy.dropout import disable_dropout
 from prefrun.policy.fingerprint import fingerprint, folder_digest, weights_version
 from prefrun.policy.policy import LoadedModel
+from prefrun.sharing import sharing
 
 if TYPE_CHECKING:
     from prefrun.builtin.config import HFModelConfig, LoraSettings
@@ -128,6 +130,18 @@ def load_folder(
 
 
 def _load(source: Source, lora: LoraSettings | None) -> LoadedModel:
+    start = sharing.get("model", source, lambda: _load_start(source))
+    model, tokenizer = start.model, start.tokenizer
+    if sharing.enabled:
+        model, tokenizer = deepcopy((model, tokenizer))
+    model.to(chosen_device(source.device, "model.device"))
+    if lora is not None and lora.rank > 0:
+        model = with_lora(model, lora)
+    return replace(start, model=model, tokenizer=tokenizer, weights_version=weights_version(model))
+
+
+def _load_start(source: Source) -> LoadedModel:
+    """Load the model as training finds it, but for adapters; in a sweep, which keeps it, on CPU."""
     device = chosen_device(source.device, "model.device")
     stored = source.folder and adapter_base(source.folder)
     base = replace(source, path=stored) if stored else source
@@ -139,13 +153,9 @@ def _load(source: Source, lora: LoraSettings | None) -> LoadedModel:
     if stored and source.folder:
         model, weights = merged(model, source.folder), f"{weights} {adapter_digest(source.folder)}"
     disable_dropout(model)
-    model.to(device).eval()
+    model.eval()
     digest = fingerprint(model, weights)
-    if lora is not None and lora.rank > 0:
-        model = with_lora(model, lora)
-    return LoadedModel(
-        model, tokenizer, source.name, digest, weights_version(model), source.attention
-    )
+    return LoadedModel(model, tokenizer, source.name, digest, attention=source.attention)
 
 
 def _read(source: Source, loader: Any) -> Any:

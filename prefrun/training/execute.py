@@ -23,6 +23,7 @@ from prefrun.rundir.metrics import MetricsLog
 from prefrun.rundir.report import write_report
 from prefrun.rundir.run import Run
 from prefrun.rundir.summary import build_summary
+from prefrun.sharing import sharing
 from prefrun.tracker import Tracker
 from prefrun.training.disk import reporting_full_disk
 from prefrun.training.session import Session
@@ -87,15 +88,24 @@ def _train(session: Session, algorithm: Algorithm, checkpoint: Path | None) -> P
 
 def _evaluate_before(session: Session, plan: Plan, directory: RunDirectory) -> dict[str, Any]:
     """Measure the start model, once: a resumed run reads what the first try wrote."""
-    if directory.evaluation_before.exists():
-        return dict(read_json(directory.evaluation_before))
-    policy = session.policy()
-    context = Context(session, policy, policy)
-    with progress("evaluation before") as show:
-        result = evaluate_all(_evaluators(plan), context, show)
-    before = {**result, "baseline": context.to_json()}
-    write_json(directory.evaluation_before, before)
-    return before
+
+    def measure() -> dict[str, Any]:
+        policy = session.policy()
+        context = Context(session, policy, policy)
+        with progress("evaluation before") as show:
+            result = evaluate_all(_evaluators(plan), context, show)
+        return {**result, "baseline": context.to_json()}
+
+    if not directory.evaluation_before.exists():
+        before = sharing.get("before", _measured_by(plan), measure)
+        write_json(directory.evaluation_before, before)
+    return dict(read_json(directory.evaluation_before))
+
+
+def _measured_by(plan: Plan) -> tuple[Any, ...]:
+    """All that the start model's metrics depend on."""
+    limits = (plan.trainer.max_length, plan.trainer.max_prompt_length, plan.trainer.truncation)
+    return plan.key("seed", "data", "model", "reward", "evaluator", "evaluation"), limits
 
 
 def _evaluate_after(

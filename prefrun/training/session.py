@@ -27,6 +27,7 @@ from prefrun.rundir.directory import RunDirectory
 from prefrun.rundir.metrics import MetricsLog
 from prefrun.rundir.run import Run
 from prefrun.rundir.status import beat
+from prefrun.sharing import sharing
 from prefrun.tracker import Tracker
 
 
@@ -98,9 +99,29 @@ class Session:
 
     def tokenise(self, trees: Sequence[PreferenceTree]) -> list[TokenisedTree]:
         """Tokenise TREES and count what was truncated."""
-        tokenised = self.tokeniser.tokenise_all(trees)
+        known = self._known_tokens()
+        new = [tree for tree in trees if id(tree) not in known]
+        made = iter(self.tokeniser.tokenise_all(new))
+        tokenised = [known[id(tree)] if id(tree) in known else next(made) for tree in trees]
         self.truncation += TruncationCount.of(tokenised)
         return tokenised
+
+    def _known_tokens(self) -> dict[int, TokenisedTree]:
+        """The data's own records as token ids, by identity, where a sweep keeps both.
+
+        With them stay their tries. What an algorithm makes of the records is not kept.
+        """
+        if not sharing.enabled:
+            return {}
+        trees = self.data.train
+
+        def tokenise() -> dict[int, TokenisedTree]:
+            tokenised = self.tokeniser.tokenise_all(trees)
+            return {id(tree): tokens for tree, tokens in zip(trees, tokenised, strict=True)}
+
+        trainer = self.config.trainer
+        limits = (trainer.max_length, trainer.max_prompt_length, trainer.truncation)
+        return sharing.get("tokens", (self._plan.key("data", "seed", "model"), limits), tokenise)
 
     def reference_of(
         self, tokenised: Sequence[TokenisedTree], model: LoadedModel | None = None

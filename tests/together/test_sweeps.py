@@ -67,3 +67,33 @@ def test_a_second_sweep_into_the_same_folder_changes_no_result(workplace):
     assert again.returncode == 2
     assert "already holds a run" in again.stderr
     assert workplace.summary("sweep/0") == before
+
+
+def results(place: Workplace, sweep: str) -> dict[tuple[str, int], tuple]:
+    """By algorithm and seed, all numbers of each job of SWEEP."""
+    found = {}
+    for folder in (place.folder / sweep).glob("[0-9]*"):
+        summary = place.summary(f"{sweep}/{folder.name}")
+        lines = place.metrics(f"{sweep}/{folder.name}")
+        found[summary["algo"], summary["seed"]] = (summary["metrics"], lines)
+    return found
+
+
+@pytest.mark.parametrize("words", [(), ("model.lora.rank=4",)], ids=["weights", "lora"])
+def test_what_jobs_share_changes_no_result_in_any_order(tmp_path, words):
+    small = (*SMALL, "trainer.max_steps=2", "data=ultrafeedback", *words)
+    orders = {"forward": ("algo=lipo,dpo", "seed=1,2"), "back": ("algo=dpo,lipo", "seed=2,1")}
+    found = {}
+    for name, order in orders.items():
+        place = Workplace(tmp_path / name)
+        place.folder.mkdir()
+        done = place.run("-m", *order, *small, "output_dir=sweep")
+        assert done.returncode == 0, done.stderr
+        found[name] = results(place, "sweep")
+    assert len(found["forward"]) == 4
+    assert found["forward"] == found["back"]
+    alone = Workplace(tmp_path / "alone")
+    alone.folder.mkdir()
+    done = alone.run("algo=dpo", "seed=2", *small, "output_dir=sweep/0")
+    assert done.returncode == 0, done.stderr
+    assert results(alone, "sweep")["dpo", 2] == found["forward"]["dpo", 2]
