@@ -150,3 +150,15 @@ def together(session: nox.Session) -> None:
     overlay(session, *editable(*projects()))
     # The documents name keys of every plugin; the model's script needs the sample's instructions.
     pytest(session, "tests/together", "tests/test_docs.py", "plugins/prefrun-tiny/tests")
+
+
+@nox.session(venv_params=BARE)
+def bench(session: nox.Session) -> None:
+    """Compare steps and a sweep with TRL's; words after `--` are those of benchmarks/step.py."""
+    needed = [".", "plugins/prefrun-pairwise", "plugins/prefrun-ultrafeedback"]
+    overlay(session, *editable(*needed))
+    session.install("-q", "-c", "constraints.txt", "trl")
+    session.env["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS")  # None: all cores
+    if not session.posargs:
+        session.run("python", "benchmarks/sweep.py", "--output", "benchmarks/results/sweep.json")
+    session.run("python", "benchmarks/step.py", *(session.posargs or ["--all"]))
