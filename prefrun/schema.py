@@ -41,7 +41,7 @@ class TrainerConfig:
     warmup_steps: int = 0
     weight_decay: float = 0.0
     max_grad_norm: float = 1.0
-    optimizer: str = "adamw_torch"
+    optimizer: str = "adamw_torch_fused"
     """One of OPTIMIZERS, as transformers names them."""
     logging_steps: int = 5
     checkpoint_steps: int = 50
