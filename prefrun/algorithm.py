@@ -73,7 +73,8 @@ class LossAlgorithm(Algorithm, ABC):
     min_branches: ClassVar[int] = 2
     """Answers a record must have."""
     batch_coupled: ClassVar[bool] = False
-    """Whether a tree's value depends, by definition, on the other trees of its batch."""
+    """Whether a tree's value depends, by definition, on the other trees of its batch; under DDP,
+    of its process' batch."""
 
     def prepare(self, trees: Sequence[PreferenceTree], seed: int) -> list[PreferenceTree]:
         """Return the training records, once, before tokenisation. May relabel, reorder, split."""

@@ -47,13 +47,14 @@ class Head:
 
     def linear(self) -> LinearHead | None:
         """The head as plain tensors; None where its module does more, such as an adapter."""
-        if type(self.module) is not nn.Linear or self.module._forward_hooks:
+        module: Any = self.module
+        if type(module).forward is not nn.Linear.forward or "forward" in vars(module):
             return None
-        return LinearHead(self.module.weight, self.module.bias, self.scale, self.softcap)
+        return LinearHead(module.weight, module.bias, self.scale, self.softcap)
 
     def __call__(self, hidden: Tensor) -> Tensor:
         """[N, H] -> [N, V] in at least float32."""
-        scaled: Tensor = at_least_float32(self.module(hidden)) * self.scale
+        scaled: Tensor = at_least_float32(self.module.forward(hidden)) * self.scale
         if self.softcap is None:
             return scaled
         return torch.tanh(scaled / self.softcap) * self.softcap
@@ -63,7 +64,7 @@ class Head:
         width = hidden.shape[-1]
         steps = torch.arange(2 * width, device=hidden.device, dtype=torch.float32)
         rows = torch.sin(steps * 12.9898).view(1, 2, width).to(hidden.dtype)
-        logits: Tensor = self.module(rows)
+        logits: Tensor = self.module.forward(rows)
         return rows * (50 / logits.abs().max().clamp(min=1e-6))
 
 
@@ -78,6 +79,7 @@ def at_head(
     """Run MODEL on INPUTS and return what USE makes of (head input [R, L, H], to_logits).
 
     Where the model's head is not a plain one, USE gets the full logits [R, L, V] and an identity.
+    With gradient, USE returns a tuple of tensors.
     """
     causal_lm = unwrap(model)
     head = _head_of(causal_lm)
@@ -100,29 +102,75 @@ def _intercept(
     head: Head,
     use: Callable[[Tensor, ToLogits], Result],
 ) -> tuple[list[Result], Tensor, Tensor | None]:
+    """Run USE in place of the head's forward, once, so that FSDP's hooks see one plain call."""
+    module: Any = head.module
+    own = vars(module).get("forward")
     results: list[Result] = []
     expected: Tensor | None = None
 
-    def intercept(module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor] | None:
+    def restore() -> None:
+        if own is None:
+            vars(module).pop("forward", None)
+        else:
+            module.forward = own
+
+    def intercept(*args: Tensor, **keywords: Any) -> Tensor:
         nonlocal expected
-        handle.remove()  # the head is called again below, by `use`
-        if len(args) != 1:
-            return None
+        restore()  # `use` calls it
+        if len(args) != 1 or keywords:
+            return module.forward(*args, **keywords)  # type: ignore[no-any-return]
         hidden = args[0]
-        probe = hidden.detach().reshape(1, -1, hidden.shape[-1])[:, :1]
         with torch.no_grad():
+            probe = hidden.reshape(1, -1, hidden.shape[-1])[:, :1]
             if head.exact is None:
                 probe = head.probe(hidden)
                 expected = head(probe)
+            logits: Tensor = module.forward(probe)
         results.append(use(hidden, head))
-        return (probe,)
+        learned = results[0] if isinstance(results[0], tuple) else ()
+        return _joined(logits, *filter(_learns, learned))
 
-    handle = head.module.register_forward_pre_hook(intercept)
+    module.forward = intercept
     try:
         logits = model(**inputs, use_cache=False).logits
     finally:
-        handle.remove()
-    return results, logits, expected
+        restore()
+    return [_tied(result, logits) for result in results], logits, expected
+
+
+class _Joined(torch.autograd.Function):
+    """See `_joined`."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, *others: Tensor) -> Tensor:
+        ctx.save_for_backward(*others)
+        return value.view_as(value)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
+        return (*gradients, *map(torch.zeros_like, ctx.saved_tensors))
+
+
+def _joined(value: Tensor, *others: Tensor) -> Tensor:
+    """Return VALUE, whose backward pass goes on into OTHERS, too, with gradients of zero."""
+    apply: Any = _Joined.apply
+    joined: Tensor = apply(value, *others) if others else value
+    return joined
+
+
+def _tied(result: Result, logits: Tensor) -> Result:
+    """Let RESULT's backward pass begin at the model's output, where wrappers wait for it.
+
+    DDP looks there for the parameters in use; FSDP and DeepSpeed gather weights at its gradient.
+    """
+    if not logits.requires_grad or not isinstance(result, tuple):
+        return result
+    tied: Any = tuple(_joined(each, logits) if _learns(each) else each for each in result)
+    return tied  # type: ignore[no-any-return]
+
+
+def _learns(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.requires_grad
 
 
 def _same(logits: Tensor, expected: Tensor | None) -> bool:

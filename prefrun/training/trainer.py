@@ -203,6 +203,7 @@ class PreferenceTrainer(Trainer):
         name = f"checkpoint-{self.state.global_step}"
         with self._stage(root):
             super()._save_checkpoint(model, trial)
+            self.accelerator.wait_for_everyone()  # each process writes a file of its own
         if self.args.should_save and not (root / name).exists():
             os.replace(root / STAGING / name, root / name)
             shutil.rmtree(root / STAGING)
@@ -215,6 +216,7 @@ class PreferenceTrainer(Trainer):
     def _stage(self, root: Path) -> Iterator[None]:
         if self.args.should_save:
             shutil.rmtree(root / STAGING, ignore_errors=True)
+        self.accelerator.wait_for_everyone()
         self._staging = True
         try:
             with reporting_full_disk(root / STAGING, root.parent):

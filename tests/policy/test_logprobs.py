@@ -224,6 +224,7 @@ def test_no_hook_is_left_behind(make_model, tokens):
     model = make_model("llama")
     token_logprobs(model, collate_tokens(tokens, 0))
     assert not model.get_output_embeddings()._forward_pre_hooks
+    assert "forward" not in vars(model.get_output_embeddings())
     assert head._HEADS[model].exact
 
 

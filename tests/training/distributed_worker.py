@@ -1,0 +1,198 @@
+"""Small training runs that must be the same alone and spread over processes.
+
+As a program, `torchrun -m tests.training.distributed_worker FOLDER` takes the records from
+FOLDER/examples.pt and writes what each of CASES came to as FOLDER/NAME-RANK.pt.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import torch
+import torch.distributed
+from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
+from torch.distributed.fsdp import FSDPModule, fully_shard
+from torch.distributed.tensor import DTensor
+from torch.nn.parallel import DistributedDataParallel
+from transformers import TrainerCallback
+
+from prefrun.builtin.config import LoraSettings
+from prefrun.policy import linear_logps, logprobs
+from prefrun.policy.adapter import with_lora
+from prefrun.policy.attention.kernel import Kernel
+from prefrun.policy.attention.switch import tree_attention
+from prefrun.policy.collate import Example
+from prefrun.policy.packing import Packing
+from prefrun.schema import TrainerConfig
+from prefrun.training.arguments import training_arguments
+from prefrun.training.dataset import ExampleDataset
+from prefrun.training.step import collate_step
+from prefrun.training.trainer import PreferenceTrainer
+from tests.policy.conftest import build_model
+from tests.training.test_trainer import BestOfTheBatch, BestVsRest
+
+PACKED = Packing(Kernel.segments)
+PROCESSES = 2
+RECORDS = 3
+"""Per step and process."""
+STEPS = 3
+
+
+@dataclass(frozen=True)
+class Case:
+    """One training run."""
+
+    fsdp: str | None = None
+    """None: DDP. 'accelerate': FSDP2 as accelerate wraps it; 'layers': layers and root only."""
+    algorithm: Any = BestVsRest
+    tokens: int = 240
+    """Per pass."""
+    settings: dict[str, Any] = field(default_factory=dict)
+    model: dict[str, Any] = field(default_factory=dict)
+    lora: tuple[str, ...] = ()
+    resumes: bool = False
+    """Whether the last step is a run of its own that goes on from a checkpoint."""
+
+
+CHECKPOINTING = {"gradient_checkpointing": True}
+CASES = {
+    "ddp": Case(),
+    "ddp-cut-trees": Case(tokens=120),
+    "ddp-coupled": Case(algorithm=BestOfTheBatch),
+    "ddp-checkpointing": Case(settings=CHECKPOINTING),
+    "ddp-lora": Case(lora=("q_proj", "lm_head")),
+    "ddp-resumed": Case(resumes=True),
+    "fsdp": Case("accelerate"),
+    "fsdp-cut-trees": Case("accelerate", tokens=120),
+    "fsdp-coupled": Case("accelerate", BestOfTheBatch),
+    "fsdp-checkpointing": Case("accelerate", settings=CHECKPOINTING),
+    "fsdp-lora": Case("accelerate", lora=("q_proj", "lm_head")),
+    "fsdp-tied": Case("accelerate", model={"tie_word_embeddings": True}),
+    "fsdp-softcap": Case("accelerate", model={"family": "gemma2"}),
+    "fsdp-resumed": Case("accelerate", resumes=True),
+    "fsdp-layers": Case("layers"),
+    "fsdp-layers-cut-trees": Case("layers", tokens=120),
+}
+
+
+class Watch(TrainerCallback):
+    """Checks gradients before each step, as a run does."""
+
+    def __init__(self, trainer: PreferenceTrainer) -> None:
+        self.trainer = trainer
+
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
+        self.trainer.check_gradients(rest["model"])
+
+
+def train(case: Case, examples: list[Example], folder: Path, batches: int = 1) -> dict[str, Any]:
+    """Train and return losses, weights, wrapping, and each step's records and numbers of passes.
+
+    A process takes BATCHES batches per step, one after the other.
+    """
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    passes: list[int] = []
+    seen: list[str] = []
+
+    def collator(items: list[Example]) -> dict[str, Any]:
+        step = collate_step(items, 0, PACKED, case.tokens, case.algorithm.batch_coupled)
+        seen.extend(item.tokens.id for item in items)
+        passes.append(len(step["passes"]))
+        return step
+
+    def run(checkpoint: Path | None) -> PreferenceTrainer:
+        model = build_model(**{"family": "llama"} | case.model)
+        if case.lora:
+            model = with_lora(model, LoraSettings(rank=4, target_modules=list(case.lora)))
+        trainer = PreferenceTrainer(
+            algorithm=case.algorithm(None),
+            model=model,
+            args=_arguments(case, folder, RECORDS * PROCESSES // processes // batches, batches),
+            train_dataset=ExampleDataset(examples),
+            data_collator=collator,
+        )
+        trainer.add_callback(Watch(trainer))
+        if case.fsdp and processes > 1:
+            _shard(trainer, case.fsdp)
+        with tree_attention(model):
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        return trainer
+
+    trainer = run(None)
+    if case.resumes:
+        trainer = run(folder / f"checkpoint-{STEPS - 1}")
+    return {
+        "losses": [line["loss"] for line in trainer.state.log_history if "loss" in line],
+        "weights": {name: _whole(value) for name, value in trainer.model.named_parameters()},
+        "wrapped": _wrapping(trainer),
+        "passes": passes,
+        "seen": seen,
+    }
+
+
+def _arguments(case: Case, folder: Path, batch_size: int, batches: int) -> Any:
+    config = TrainerConfig(
+        max_steps=STEPS,
+        batch_size=batch_size,
+        learning_rate=1e-2,
+        logging_steps=1,
+        checkpoint_steps=STEPS - 1 if case.resumes else 0,
+        **case.settings,
+    )
+    arguments = training_arguments(config, folder, 0, "cpu")
+    arguments.gradient_accumulation_steps = batches
+    arguments.train_sampling_strategy = "sequential"
+    return arguments
+
+
+def _shard(trainer: PreferenceTrainer, how: str) -> None:
+    """Ask for FSDP2 as accelerate does on GPUs; on CPUs it silently does without."""
+    state = trainer.accelerator.state
+    state.distributed_type = DistributedType.FSDP
+    policy = "transformer_based_wrap" if how == "accelerate" else "no_wrap"
+    state.fsdp_plugin = FullyShardedDataParallelPlugin(
+        fsdp_version=2, auto_wrap_policy=policy, cpu_ram_efficient_loading=False
+    )
+    trainer.is_fsdp_enabled = True
+    if how == "layers":
+        for layer in trainer.model.model.layers:
+            fully_shard(layer)
+        fully_shard(trainer.model)
+
+
+def _wrapping(trainer: PreferenceTrainer) -> str:
+    if isinstance(trainer.model_wrapped, FSDPModule):
+        return "fsdp"
+    return "ddp" if isinstance(trainer.model_wrapped, DistributedDataParallel) else ""
+
+
+def _whole(value: torch.Tensor) -> torch.Tensor:
+    value = value.detach()
+    return value.full_tensor() if isinstance(value, DTensor) else value
+
+
+def main() -> None:
+    """Run all cases, with a head that goes over many chunks and keeps nothing of them."""
+    folder = Path(sys.argv[1])
+    examples = torch.load(folder / "examples.pt", weights_only=False)
+    for name, case in CASES.items():
+        if sys.argv[2:] and name not in sys.argv[2:]:
+            continue
+        with (
+            patch.object(logprobs, "chunk_rows", lambda vocabulary: 16),
+            patch.object(linear_logps, "chunk_rows", lambda vocabulary: 16),
+            patch.object(linear_logps, "KEEP_BYTES", 0),
+        ):
+            result = train(case, examples, folder / name)
+        torch.save(result, folder / f"{name}-{os.environ['RANK']}.pt")
+        print(f"{name} is done", flush=True)
+    torch.distributed.destroy_process_group()
+
+
+if __name__ == "__main__":
+    main()
