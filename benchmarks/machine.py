@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -11,7 +12,11 @@ PACKAGES = ("torch", "transformers", "trl", "prefrun")
 
 
 def machine() -> dict[str, Any]:
-    """Return processor, cores, memory, torch's threads and the packages' versions."""
+    """Return processor, cores, memory, load, torch's threads and the packages' versions.
+
+    `load` is the mean number of running processes over the last 15 minutes, ours counted: well
+    above `threads` means that others took part of the machine. None where it is not known.
+    """
     import torch
 
     found = describe_machine()
@@ -20,6 +25,7 @@ def machine() -> dict[str, Any]:
         "cores": found["usable_cores"],
         "memory_gib": found["memory_gib"],
         "threads": torch.get_num_threads(),
+        "load": round(os.getloadavg()[2], 2) if hasattr(os, "getloadavg") else None,
         "device": "cpu",
         "dtype": "float32",
         "versions": {name: _version(name) for name in PACKAGES},

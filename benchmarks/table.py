@@ -73,12 +73,13 @@ def render(results: Mapping[str, Result], sweep: Result | None) -> str:
         "## The same against TRL with all pairs in one forward pass",
         _rows(results, ONE_BATCH),
         "## Where it comes from",
-        "TRL / prefrun cached is the product of four measured factors. Reference: TRL without its "
-        "reference's forward pass. Head: the same rows, the head at scored positions only (and "
-        "prefrun's trainer). Answers: one row an answer instead of one per pair member; beside it, "
-        "what tokens alone would give. Sharing: each shared token once; beside it, the ideal.",
+        "In each round TRL / prefrun cached is the product of four measured factors; shown are "
+        "medians. Reference: TRL without its reference's forward pass. Head: the same rows, the "
+        "head at scored positions only (and prefrun's trainer). Answers: one row an answer instead "
+        "of one per pair member; beside it, what tokens alone would give. Sharing: each shared token once; beside it, the ideal.",
         _rows(results, FACTORS),
         "## Seconds a step (median)",
+        "Load: running processes over the last 15 minutes, these included.",
         _rows(results, SECONDS),
         *(f"- `{method}`: {meaning}" for method, meaning in METHODS.items()),
         "## Peak memory above the loaded model, MiB",
@@ -100,7 +101,9 @@ def _rows(results: Mapping[str, Result], columns: Sequence[Column]) -> str:
 
 
 def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.3g}"
+    if value is None:
+        return ""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _against(key: str, goal: Callable[[Result], float | None], least: bool = True) -> Any:
@@ -160,6 +163,7 @@ FACTORS: list[Column] = [
     ("TRL / cached", lambda result: _number(result["ratio_vs_trl_cached"])),
 ]
 SECONDS: list[Column] = [(f"`{name}`", _of("seconds", name)) for name in METHODS]
+SECONDS.append(("load", lambda result: _number(result["machine"].get("load"))))
 MEMORY: list[Column] = [(f"`{name}`", _of("peak_mib", name)) for name in METHODS]
 
 
