@@ -76,7 +76,8 @@ def render(results: Mapping[str, Result], sweep: Result | None) -> str:
         "In each round TRL / prefrun cached is the product of four measured factors; shown are "
         "medians. Reference: TRL without its reference's forward pass. Head: the same rows, the "
         "head at scored positions only (and prefrun's trainer). Answers: one row an answer instead "
-        "of one per pair member; beside it, what tokens alone would give. Sharing: each shared token once; beside it, the ideal.",
+        "of one per pair member; beside it, what tokens alone would give. Sharing: each shared "
+        "token once; beside it, the ideal.",
         _rows(results, FACTORS),
         "## Seconds a step (median)",
         "Load: running processes over the last 15 minutes, these included.",
