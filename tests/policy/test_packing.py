@@ -14,8 +14,9 @@ from prefrun.policy.logprobs import token_logprobs
 from prefrun.policy.packing import PLAIN, Packing
 from prefrun.policy.tokenise import TokenisedTree
 from prefrun.policy.truncation import TruncationCount
-from tests.policy.conftest import build_model
+from tests.policy.conftest import FAMILIES, build_model
 
+NOT_CUT = TruncationCount()
 SEGMENTS, DENSE = Packing(Kernel.segments), Packing(Kernel.dense)
 MODEL = build_model("gpt2", torch.float64)
 """Everything in it is computed in float64."""
@@ -33,7 +34,7 @@ def trees(draw):
         grown = draw(st.sampled_from(branches)) + draw(steps)
         branches.append(grown[: draw(st.integers(0, 12))])
     ends = tuple((len(branch),) for branch in branches)
-    return TokenisedTree("x", prompt, tuple(branches), ends, TruncationCount())
+    return TokenisedTree("x", prompt, tuple(branches), ends, NOT_CUT)
 
 
 def outcome(model, forest, packing):
@@ -63,7 +64,7 @@ def test_gradients_agree_with_finite_differences():
         (5, 6),
         ((7, 8, 9), (7, 8), (7, 5, 5), (6,), ()),
         ((3,), (2,), (3,), (1,), (0,)),
-        TruncationCount(),
+        NOT_CUT,
     )
     model = build_model("gpt2", torch.float64)
     batch = collate_tokens([tree, tree], 0, SEGMENTS)
@@ -90,9 +91,7 @@ def test_gradients_agree_with_finite_differences():
 
 
 def test_a_shared_token_goes_through_the_model_once():
-    tree = TokenisedTree(
-        "x", tuple(range(5, 25)), ((7, 8, 9), (7, 8, 6)), ((3,), (3,)), TruncationCount()
-    )
+    tree = TokenisedTree("x", tuple(range(5, 25)), ((7, 8, 9), (7, 8, 6)), ((3,), (3,)), NOT_CUT)
     packed, plain = (collate_tokens([tree], 0, packing) for packing in (SEGMENTS, PLAIN))
     assert packed["input_ids"].shape == (1, 24)
     assert plain["input_ids"].shape == (2, 23)
@@ -103,7 +102,7 @@ def test_a_shared_token_goes_through_the_model_once():
 
 def test_the_model_is_left_as_it_was():
     before = MODEL.config._attn_implementation
-    tree = TokenisedTree("x", (5,), ((6, 7), (8,)), ((2,), (1,)), TruncationCount())
+    tree = TokenisedTree("x", (5,), ((6, 7), (8,)), ((2,), (1,)), NOT_CUT)
     token_logprobs(MODEL, collate_tokens([tree], 0, SEGMENTS))
     assert MODEL.config._attn_implementation == before
     with tree_attention(MODEL), tree_attention(MODEL):
@@ -114,7 +113,23 @@ def test_the_model_is_left_as_it_was():
 
 def test_two_runs_give_the_same_bits(make_model):
     model = make_model("llama")
-    tree = TokenisedTree("x", (5, 6), ((6, 7, 8), (8, 9)), ((3,), (2,)), TruncationCount())
+    tree = TokenisedTree("x", (5, 6), ((6, 7, 8), (8, 9)), ((3,), (2,)), NOT_CUT)
     (one, slopes), (two, others) = (outcome(model, [tree, tree], SEGMENTS) for _ in range(2))
     assert torch.equal(one, two)
     assert all(torch.equal(a, b) for a, b in zip(slopes, others, strict=True) if a is not None)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_half_precision_strays_no_further_than_one_row_per_branch(family, make_model):
+    tree = TokenisedTree(
+        "x", tuple(range(5, 25)), ((7, 8, 9, 10), (7, 8, 6), (30,)), ((4,), (3,), (1,)), NOT_CUT
+    )
+
+    def values(dtype, packing):
+        model = make_model(family, dtype, initializer_range=0.05)
+        with torch.no_grad():
+            return token_logprobs(model, collate_tokens([tree], 0, packing))[0]
+
+    exact = values(torch.float32, PLAIN)
+    noise = (values(torch.bfloat16, PLAIN) - exact).abs().max()
+    assert (values(torch.bfloat16, SEGMENTS) - exact).abs().max() <= 2 * noise + 1e-2
