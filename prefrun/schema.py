@@ -48,6 +48,9 @@ class TrainerConfig:
     """A checkpoint every so many steps; 0 = none before the end."""
     keep_checkpoints: int = 2
     gradient_checkpointing: bool = False
+    compile: bool = False
+    """Compile the decoder layers with torch.compile, for long runs on a GPU: the first step takes
+    about a minute, and a CPU gains nothing. Not with gradient_checkpointing."""
     max_length: int = 1024
     """Tokens of prompt and answer together."""
     max_prompt_length: int | None = None
@@ -72,6 +75,11 @@ class TrainerConfig:
         _one_of("trainer.lr_scheduler", self.lr_scheduler, SCHEDULERS)
         _one_of("trainer.optimizer", self.optimizer, OPTIMIZERS)
         _one_of("trainer.truncation", self.truncation, ("keep_end", "keep_start"))
+        if self.compile and self.gradient_checkpointing:
+            raise ConfigError(
+                "trainer.compile=true does nothing with trainer.gradient_checkpointing=true\n"
+                "  remedy: leave one of them out"
+            )
         if self.max_steps < 1 and self.max_steps != -1:
             raise ConfigError(f"trainer.max_steps={self.max_steps} must be at least 1, or -1")
 

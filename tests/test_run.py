@@ -24,6 +24,7 @@ from prefrun.schema import EvaluationConfig, TrainerConfig, check_seed
         ({"checkpoint_steps": -1}, "trainer.checkpoint_steps"),
         ({"lr_scheduler": "linnear"}, "Did you mean 'linear'"),
         ({"optimizer": "adamm"}, "trainer.optimizer"),
+        ({"compile": True, "gradient_checkpointing": True}, "trainer.gradient_checkpointing"),
         ({"max_prompt_length": 0}, "trainer.max_prompt_length"),
         ({"epochs": 0.0, "max_steps": -1}, "trainer.epochs"),
         ({"weight_decay": -1.0}, "trainer.weight_decay"),

@@ -19,6 +19,7 @@ from prefrun.policy.collate import Example
 from prefrun.policy.scoring import scored_batches
 from prefrun.records.tree import PreferenceTree
 from prefrun.training.arguments import training_arguments
+from prefrun.training.compiling import check_compiler, compiled_layers
 from prefrun.training.dataset import ExampleDataset
 from prefrun.training.gate import check_step_zero
 from prefrun.training.observer import Observer
@@ -33,15 +34,18 @@ def train(session: Session, algorithm: LossAlgorithm, checkpoint: Path | None) -
     Raises PrefrunError where the step-0 gate refuses, the loss is not finite or the disk is full;
     KeyboardInterrupt at Ctrl-C, after the step's checkpoint.
     """
+    settings = session.config.trainer
+    if settings.compile:
+        check_compiler(session.loaded.model.device.type)
     trees = _prepared(session, algorithm)
     examples = make_examples(session, algorithm, trees)
     if checkpoint is None and "reference" in algorithm.needs:
-        _gate(session, examples[: session.config.trainer.batch_size])
+        _gate(session, examples[: settings.batch_size])
     trainer = PreferenceTrainer(
         algorithm=algorithm,
         model=session.loaded.model,
         args=training_arguments(
-            session.config.trainer,
+            settings,
             session.checkpoint_dir(),
             session.run.seed,
             session.loaded.model.device.type,
@@ -51,7 +55,7 @@ def train(session: Session, algorithm: LossAlgorithm, checkpoint: Path | None) -
             items,
             session.loaded.tokenizer.pad_token_id,
             session.packing,
-            session.config.trainer.micro_batch_tokens,
+            settings.micro_batch_tokens,
             algorithm.batch_coupled,
         ),
         processing_class=session.loaded.tokenizer,
@@ -60,7 +64,13 @@ def train(session: Session, algorithm: LossAlgorithm, checkpoint: Path | None) -
     trainer.add_callback(observer)
     trainer.remove_callback(PrinterCallback)  # the host shows progress itself
     attention = tree_attention(trainer.model) if session.packing.kernel else nullcontext()
-    with progress("training") as session.show, observer.stopping_at_interrupt(), attention:
+    compiled = compiled_layers(trainer.model) if settings.compile else nullcontext()
+    with (
+        progress("training") as session.show,
+        observer.stopping_at_interrupt(),
+        attention,
+        compiled,
+    ):
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     session.steps = trainer.state.global_step
     session.loaded.model.eval()

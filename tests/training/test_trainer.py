@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import copy
 import math
+import os
+import shutil
+import subprocess
+import sys
 from contextlib import nullcontext
 
 import pytest
 import torch
+from torch._dynamo.utils import counters
 from torch.nn.functional import logsigmoid
 
 from prefrun.algorithm import LossAlgorithm, LossOutput, Term
-from prefrun.errors import PrefrunError
+from prefrun.errors import ConfigError, PrefrunError
 from prefrun.policy.attention.kernel import Kernel
 from prefrun.policy.attention.switch import tree_attention
 from prefrun.policy.collate import Example
@@ -21,6 +26,7 @@ from prefrun.policy.tokenise import Tokeniser
 from prefrun.schema import TrainerConfig
 from prefrun.testing import make_trees
 from prefrun.training.arguments import training_arguments
+from prefrun.training.compiling import compiled_layers, decoder_layers
 from prefrun.training.dataset import ExampleDataset
 from prefrun.training.disk import is_disk_full
 from prefrun.training.gate import check_step_zero
@@ -28,6 +34,7 @@ from prefrun.training.step import collate_step
 from prefrun.training.trainer import STAGING, PreferenceTrainer
 
 PACKED = Packing(Kernel.segments)
+COMPILER = os.environ.get("CXX", "g++")
 
 
 class BestVsRest(LossAlgorithm):
@@ -92,7 +99,8 @@ def train(loaded, examples, tmp_path):
                 algorithm.batch_coupled,
             ),
         )
-        with tree_attention(trainer.model) if packing.kernel else nullcontext():
+        compiled = compiled_layers(trainer.model) if config.compile else nullcontext()
+        with tree_attention(trainer.model) if packing.kernel else nullcontext(), compiled:
             trainer.train()
         return trainer
 
@@ -142,6 +150,44 @@ def test_the_first_loss_is_ln_2(train):
 def test_gradient_checkpointing_changes_no_result(train):
     plain, checkpointed = train("plain"), train("checkpointed", gradient_checkpointing=True)
     assert losses(checkpointed) == pytest.approx(losses(plain), rel=1e-4)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("default:The .grad attribute")  # torch hides it, but not from a filter
+@pytest.mark.skipif(shutil.which(COMPILER) is None, reason=f"no C++ compiler {COMPILER}")
+def test_compiled_layers_change_no_result(train):
+    plain, compiled = train("plain"), train("compiled", compile=True)
+    assert_same_training(compiled, plain)
+    assert 2 <= counters["stats"]["unique_graphs"] <= 8  # rows of any length share them
+    for layer in decoder_layers(compiled.model):
+        assert layer._compiled_call_impl is None
+
+
+def test_decoder_layers_are_found_by_name_or_as_the_longest_list(make_model):
+    for family in ("llama", "gpt2"):
+        model = make_model(family)
+        layers = decoder_layers(model)
+        model._no_split_modules = None
+        assert layers == decoder_layers(model)
+        assert len(layers) == 2
+    model = torch.nn.Module()
+    model.get_output_embeddings = lambda: None
+    with pytest.raises(ConfigError, match=r"trainer\.compile"), compiled_layers(model):
+        pass
+
+
+def test_a_machine_without_compiler_is_told_before_training():
+    code = "from prefrun.training.compiling import check_compiler; check_compiler('cpu')"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "CXX": "no-such-compiler"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "ConfigError: trainer.compile=true" in done.stderr
+    assert "no-such-compiler" in done.stderr
+    assert "remedy" in done.stderr
 
 
 def test_checkpoints_are_whole_and_only_the_last_are_kept(train, tmp_path):
