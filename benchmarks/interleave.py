@@ -1,18 +1,24 @@
-"""Trains several trainers in turn, one optimizer step each, and times every step.
+"""Trains several methods in turn, one optimizer step each, and times every step.
 
-Each trainer runs in a thread of its own, but only one of them at a time: a thread hands over at the
-end of its step and sleeps until the others have done theirs. Slow spells of the machine so fall on
-all methods alike, and a ratio is taken within one round.
+Each method has a process of its own, but only one of them works at a time: a process hands over at
+the end of its step and sleeps until the others have done theirs. Slow spells of the machine so fall
+on all methods alike, and a ratio is taken within one round. Threads would not do: OpenMP gives each
+a pool of its own and, with more threads than cores, puts workers to sleep between small operations,
+which slows short steps most.
 """
 
 from __future__ import annotations
 
-import threading
+import multiprocessing
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from multiprocessing.connection import Connection
 from typing import Any
 
 from transformers import TrainerCallback
+
+Make = Callable[[str], Any]
+"""Builds the trainer of a method."""
 
 
 class StepLosses:
@@ -27,89 +33,65 @@ class StepLosses:
         return loss
 
 
-class StoppedError(Exception):
-    """Another thread has failed."""
-
-
-class Ring:
-    """Hands the turn from member to member."""
-
-    def __init__(self, members: Sequence[str]) -> None:
-        self._waiting = list(members)
-        """Members that have not left; the first one has the turn."""
-        self._changed = threading.Condition()
-        self._broken = False
-
-    def wait(self, member: str) -> None:
-        """Sleep until it is MEMBER's turn. Raises StoppedError where another member failed."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._broken or self._waiting[0] == member)
-            if self._broken:
-                raise StoppedError
-
-    def hand_over(self) -> None:
-        """Give the turn to the next member."""
-        with self._changed:
-            self._waiting.append(self._waiting.pop(0))
-            self._changed.notify_all()
-
-    def leave(self) -> None:
-        """Give up the turn for good."""
-        with self._changed:
-            self._waiting.pop(0)
-            self._changed.notify_all()
-
-    def stop(self) -> None:
-        """Wake all members with StoppedError."""
-        with self._changed:
-            self._broken = True
-            self._changed.notify_all()
-
-
 class _Turns(TrainerCallback):
     """Times a step, from when the turn came until the optimizer has moved the weights."""
 
-    def __init__(self, ring: Ring, member: str) -> None:
-        self.ring, self.member = ring, member
-        self.seconds: list[float] = []
+    def __init__(self, pipe: Connection) -> None:
+        self.pipe = pipe
 
     def begin(self) -> None:
-        """Wait for the first turn."""
-        self.ring.wait(self.member)
+        """Wait for the turn."""
+        self.pipe.recv()
         self._since = time.perf_counter()
 
     def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
-        """Note the time, hand over, and wait for the next turn."""
-        self.seconds.append(time.perf_counter() - self._since)
-        self.ring.hand_over()
-        self.begin()
+        """Report the time, and wait for the next turn."""
+        self.pipe.send(time.perf_counter() - self._since)
+        if state.global_step < state.max_steps:
+            self.begin()
 
 
-def interleave(trainers: Mapping[str, Any]) -> dict[str, list[float]]:
-    """Train all TRAINERS to their end and return the seconds of each step, by method."""
-    ring = Ring(list(trainers))
-    turns = {name: _Turns(ring, name) for name in trainers}
-    failures: list[BaseException] = []
+def _work(pipe: Connection, make: Make, method: str) -> None:
+    """Build and train METHOD, a step whenever PIPE says so; send its losses last."""
+    trainer = make(method)
+    turns = _Turns(pipe)
+    trainer.add_callback(turns)
+    pipe.send("ready")
+    turns.begin()
+    trainer.train()
+    pipe.send(trainer.losses)
 
-    def work(name: str) -> None:
-        try:
-            turns[name].begin()
-            trainers[name].train()
-            ring.leave()
-        except StoppedError:
-            pass
-        except BaseException as error:
-            failures.append(error)
-            ring.stop()
 
-    threads = []
-    for name, trainer in trainers.items():
-        trainer.add_callback(turns[name])
-        threads.append(threading.Thread(target=work, args=(name,), name=name, daemon=True))
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failures:
-        raise failures[0]
-    return {name: turn.seconds for name, turn in turns.items()}
+def interleave(
+    make: Make, methods: Sequence[str], steps: int
+) -> tuple[Mapping[str, list[float]], Mapping[str, list[float]]]:
+    """Train METHODS to their end; return seconds and losses of each of STEPS steps, by method.
+
+    Raises RuntimeError where a method's process fails; it has printed why.
+    """
+    context = multiprocessing.get_context("spawn")
+    pipes: dict[str, Connection] = {}
+    workers = []
+    try:
+        for method in methods:  # one after the other, so that they do not get in each other's way
+            pipes[method], theirs = context.Pipe()
+            workers.append(context.Process(target=_work, args=(theirs, make, method), daemon=True))
+            workers[-1].start()
+            theirs.close()
+            _receive(pipes, method)
+        seconds: dict[str, list[float]] = {method: [] for method in methods}
+        for _ in range(steps):
+            for method in methods:
+                pipes[method].send("go")
+                seconds[method].append(_receive(pipes, method))
+        return seconds, {method: _receive(pipes, method) for method in methods}
+    finally:
+        for worker in workers:
+            worker.terminate()
+
+
+def _receive(pipes: Mapping[str, Connection], method: str) -> Any:
+    try:
+        return pipes[method].recv()
+    except EOFError:
+        raise RuntimeError(f"the process of {method} failed") from None

@@ -6,7 +6,8 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +17,20 @@ from plan import Plan
 from shapes import TRL_METHODS
 
 import prefrun_side
-from prefrun.policy.collate import Example
 
 
 def run_interleaved(
     plan: Plan, methods: Sequence[str]
-) -> tuple[dict[str, list[float]], dict[str, list[float]]]:
+) -> tuple[Mapping[str, list[float]], Mapping[str, list[float]]]:
     """Train METHODS step by step in turn; return seconds and losses of each step, by method."""
-    examples = prefrun_side.examples_with_reference(plan)
     with tempfile.TemporaryDirectory() as folder:
-        trainers = {name: _make(plan, name, examples, Path(folder, name)) for name in methods}
-        seconds = interleave(trainers)
-    return seconds, {name: trainer.losses for name, trainer in trainers.items()}
+        return interleave(partial(_make, plan, Path(folder)), methods, plan.steps)
 
 
 def peak_of(plan: Plan, method: str) -> float:
     """Train METHOD in this process and return its peak above the loaded model, in MiB."""
-    examples = [] if method in TRL_METHODS else prefrun_side.examples_with_reference(plan)
     with tempfile.TemporaryDirectory() as folder:
-        return train_for_peak(_make(plan, method, examples, Path(folder)))
+        return train_for_peak(_make(plan, Path(folder), method))
 
 
 def peaks(words: Sequence[str], methods: Sequence[str]) -> dict[str, float]:
@@ -48,9 +44,10 @@ def peaks(words: Sequence[str], methods: Sequence[str]) -> dict[str, float]:
     return found
 
 
-def _make(plan: Plan, method: str, examples: Sequence[Example], folder: Path) -> Any:
+def _make(plan: Plan, folder: Path, method: str) -> Any:
     if method in TRL_METHODS:
         from trl_side import make_trl  # imports TRL, so only where needed
 
-        return make_trl(plan, method, folder)
-    return prefrun_side.make_prefrun(plan, method, examples, folder)
+        return make_trl(plan, method, folder / method)
+    examples = prefrun_side.examples_with_reference(plan)
+    return prefrun_side.make_prefrun(plan, method, examples, folder / method)
