@@ -69,7 +69,8 @@ class LossAlgorithm(Algorithm, ABC):
 
     needs: ClassVar[frozenset[str]] = frozenset({"reference"})
     """What the batch must hold beside the policy's log-probs: 'reference' (log-probs of the frozen
-    start model), 'log_collision' (per token, log sum_v p(v)^2 of the policy)."""
+    start model), 'log_collision' (per token, log sum_v p(v)^2 of the policy), 'step_embeddings'
+    (per step, the mean of the policy's last hidden states)."""
     min_branches: ClassVar[int] = 2
     """Answers a record must have."""
     batch_coupled: ClassVar[bool] = False

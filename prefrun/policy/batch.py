@@ -37,6 +37,9 @@ class BranchBatch:
     """[B, K] per objective that every branch of the batch has."""
     extras: Mapping[str, Tensor] = field(default_factory=dict)
     """[B, K, T] further per-token numbers an algorithm asked for in `needs`."""
+    step_embeddings: Tensor | None = None
+    """[B, K, S, H] means of the policy's last hidden states over each step's tokens, 0 where there
+    is no step; they carry the gradient. None where the algorithm does not need them."""
     ids: tuple[str, ...] = ()
     """[B] the trees' ids."""
 

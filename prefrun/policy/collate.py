@@ -18,6 +18,7 @@ from prefrun.policy.rows import make_rows
 from prefrun.policy.tokenise import TokenisedTree, step_of_token
 from prefrun.records.tree import PreferenceTree
 
+STEP_EMBEDDINGS = "step_embeddings"
 OBJECTIVE = "objective/"
 """Prefix of the keys that hold one objective's scores."""
 
@@ -77,13 +78,12 @@ def collate(
     """
     batch = collate_tokens([example.tokens for example in examples], pad_token_id, packing)
     trees, branches, _ = batch["token_mask"].shape
-    steps = max((len(s) for example in examples for s in example.step_scores), default=1)
     shared = set.intersection(*(set(example.objectives) for example in examples))
 
     def padded(rows: Sequence[Sequence[float]], dtype: torch.dtype) -> Tensor:
         return torch.tensor([[*row, *[0] * (branches - len(row))] for row in rows], dtype=dtype)
 
-    step_scores = torch.full((trees, branches, steps), math.nan)
+    step_scores = torch.full((trees, branches, batch["steps"]), math.nan)
     for b, example in enumerate(examples):
         for k, scores in enumerate(example.step_scores):
             step_scores[b, k, : len(scores)] = torch.tensor(scores)
@@ -110,9 +110,9 @@ def collate_tokens(
 ) -> dict[str, Any]:
     """Return the part of a batch that a model needs, without labels: the rows that PACKING makes.
 
-    'source' [U] is where, in the flattened rows, each of U distinct tokens is predicted; 'target'
-    [U] its id; 'gather' [N] which of the U each branch's tokens are; 'slot' [N] their places in a
-    flattened [B, K, T].
+    'source' [U] is where, in the flattened rows, each of U distinct tokens is predicted, 'place'
+    [U] where it stands; 'target' [U] its id; 'gather' [N] which of the U each branch's tokens are;
+    'slot' [N] their places in a flattened [B, K, T].
     """
     most = max((len(tree.branches) for tree in trees), default=0) or 1
     longest = max((len(ids) for tree in trees for ids in tree.branches), default=0) or 1
@@ -130,6 +130,7 @@ def collate_tokens(
         "token_mask": torch.from_numpy(token_mask).view(shape),
         "branch_mask": torch.from_numpy(branch_mask),
         "step_index": torch.from_numpy(step_index).view(shape),
+        "steps": max((len(ends) for tree in trees for ends in tree.step_ends), default=0) or 1,
         "ids": tuple(tree.id for tree in trees),
     }
 
@@ -144,6 +145,7 @@ def branch_batch(
     batch: Mapping[str, Any], token_logps: Tensor, extras: Mapping[str, Tensor]
 ) -> BranchBatch:
     """Join a collated batch with the policy's log-probs [B, K, T] and extras, for a loss."""
+    per_token = {name: values for name, values in extras.items() if name != STEP_EMBEDDINGS}
     return BranchBatch(
         policy_token_logps=token_logps,
         token_mask=batch["token_mask"],
@@ -160,6 +162,7 @@ def branch_batch(
             for key, value in batch.items()
             if key.startswith(OBJECTIVE)
         },
-        extras=extras,
+        extras=per_token,
+        step_embeddings=extras.get(STEP_EMBEDDINGS),
         ids=batch["ids"],
     )

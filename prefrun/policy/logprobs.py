@@ -15,9 +15,10 @@ from torch.utils.checkpoint import checkpoint
 
 from prefrun.errors import PluginError
 from prefrun.policy.attention.switch import is_active, is_checkpointing, tree_attention
-from prefrun.policy.collate import lay_out
+from prefrun.policy.collate import STEP_EMBEDDINGS, lay_out
 from prefrun.policy.head import Head, ToLogits, at_head
 from prefrun.policy.linear_logps import Extra, chunk_rows, linear_logps
+from prefrun.policy.step_embeddings import step_embeddings
 
 Result = TypeVar("Result")
 
@@ -40,26 +41,32 @@ def token_logprobs(
 
     MODEL is a transformers causal language model, wrapped or not; BATCH comes from `collate`.
     Both results are [B, K, T] float32 (float64 of a float64 model), 0 outside `token_mask`;
-    extras carry no gradient. Raises PluginError for a need the host does not know.
+    extras carry no gradient, but for 'step_embeddings' [B, K, S, H]. Raises PluginError for a need
+    the host does not know.
     """
-    wanted = sorted(needs - {"reference"})
+    wanted = sorted(needs - {"reference", STEP_EMBEDDINGS})
     unknown = [name for name in wanted if name not in EXTRAS]
     if unknown:
         raise PluginError(
             f"the algorithm needs {unknown}, which the host cannot compute; "
-            f"it knows {['reference', *EXTRAS]}"
+            f"it knows {['reference', STEP_EMBEDDINGS, *EXTRAS]}"
         )
 
     def score(features: Tensor, to_logits: ToLogits) -> tuple[Tensor, ...]:
         extras = [EXTRAS[name] for name in wanted]
-        return _score(select(features, batch), to_logits, batch["target"], extras)
+        columns = _score(select(features, batch), to_logits, batch["target"], extras)
+        if STEP_EMBEDDINGS not in needs:
+            return columns
+        places = features.flatten(0, 1).index_select(0, batch["place"])
+        return (*columns, step_embeddings(places, batch))
 
     columns = run_to_head(model, batch, score)
     logps, *extras = (
         lay_out(values.index_select(0, batch["gather"]), batch["slot"], batch["token_mask"])
-        for values in columns
+        for values in columns[: 1 + len(wanted)]
     )
-    return logps, dict(zip(wanted, extras, strict=True))
+    more = {STEP_EMBEDDINGS: columns[-1]} if STEP_EMBEDDINGS in needs else {}
+    return logps, dict(zip(wanted, extras, strict=True)) | more
 
 
 def run_to_head(

@@ -20,7 +20,7 @@ def make_rows(
 ) -> dict[str, Any]:
     """Return the model's inputs and which of their positions predict which token of a branch.
 
-    'source' [U], 'target' [U] and 'gather' [N] are those of `collate_tokens`.
+    'source' [U], 'place' [U], 'target' [U] and 'gather' [N] are those of `collate_tokens`.
     """
     if packing.kernel is None or not any(tree.branches for tree in trees):
         return _row_per_branch(trees, pad_token_id)
@@ -31,10 +31,12 @@ def _one_row(trees: Sequence[TokenisedTree], kernel: Kernel) -> dict[str, Any]:
     """All tries behind each other in one row without padding."""
     tries = [tree.trie for tree in trees]
     source, target = [], []
+    own: list[Ints] = []
     gather: list[Ints] = []
     place = scored = 0
     for trie in tries:
         source.append(trie.parent[trie.prompt :] + place)
+        own.append(np.arange(trie.prompt, len(trie)) + place)
         target.append(trie.ids[trie.prompt :])
         gather.extend(places - trie.prompt + scored for places in trie.places)
         place += len(trie)
@@ -45,6 +47,7 @@ def _one_row(trees: Sequence[TokenisedTree], kernel: Kernel) -> dict[str, Any]:
         "position_ids": layout.depth[None],
         "tree_layout": layout,
         "source": torch.from_numpy(np.concatenate(source)),
+        "place": torch.from_numpy(np.concatenate(own)),
         "target": torch.from_numpy(np.concatenate(target)),
         "gather": torch.from_numpy(np.concatenate(gather)),
     }
@@ -68,6 +71,7 @@ def _row_per_branch(trees: Sequence[TokenisedTree], pad_token_id: int) -> dict[s
         "input_ids": torch.from_numpy(input_ids),
         "attention_mask": torch.from_numpy(mask),
         "source": torch.from_numpy(sources),
+        "place": torch.from_numpy(sources + 1),
         "target": torch.from_numpy(input_ids.reshape(-1)[sources + 1]),
         "gather": torch.arange(len(sources)),
     }

@@ -9,10 +9,13 @@ import torch
 from torch import Tensor
 
 from prefrun.policy.batch import BranchBatch
+from prefrun.policy.collate import STEP_EMBEDDINGS
 from prefrun.testing.reshaping import cast
 
 STEPS = 2
 """Steps per branch, where it has as many tokens."""
+WIDTH = 5
+"""Of a step's embedding."""
 OBJECTIVES = ("helpfulness", "honesty")
 """Objectives beside 'overall'."""
 
@@ -31,7 +34,7 @@ def make_batch(
     Log-probs are at most 0 and finite, policy and reference differ, scores lie in 0..1 without ties
     inside a tree, ranks fit them, every branch has one or two scored steps. RAGGED: the first tree
     and its first branch are full, the others have at least two branches (as far as K goes) and one
-    token. NEEDS: as `LossAlgorithm.needs`; every name but 'reference' becomes an extra.
+    token. NEEDS: as `LossAlgorithm.needs`; what belongs to each token becomes an extra.
     """
     draw = torch.Generator().manual_seed(seed)
     counts = torch.full((trees,), branches)
@@ -60,6 +63,7 @@ def make_batch(
         objectives={"overall": scores} | {n: _distinct(branch_mask, draw) for n in OBJECTIVES},
         # log sum_v p(v)^2 of a position lies between 2 log p(y) and 0
         extras={n: policy * (2 * _uniform(policy.shape, draw)) for n in _extra_names(needs)},
+        step_embeddings=_embeddings(step_scores, draw) if STEP_EMBEDDINGS in needs else None,
         ids=tuple(f"tree-{number}" for number in range(trees)),
     )
     return cast(batch, dtype)
@@ -83,7 +87,7 @@ def competition_ranks(scores: Tensor, mask: Tensor) -> Tensor:
 
 
 def _extra_names(needs: Collection[str]) -> list[str]:
-    return sorted(set(needs) - {"reference"})
+    return sorted(set(needs) - {"reference", STEP_EMBEDDINGS})
 
 
 def _uniform(shape: tuple[int, ...], draw: torch.Generator) -> Tensor:
@@ -101,6 +105,12 @@ def _distinct(mask: Tensor, draw: torch.Generator) -> Tensor:
     trees, branches = mask.shape
     places = torch.stack([torch.randperm(branches, generator=draw) for _ in range(trees)])
     return ((places + 0.25 + 0.5 * _uniform(mask.shape, draw)) / branches).masked_fill(~mask, 0.0)
+
+
+def _embeddings(step_scores: Tensor, draw: torch.Generator) -> Tensor:
+    """[B, K, S, H] numbers in -1..1, 0 where there is no step."""
+    values = 2 * _uniform((*step_scores.shape, WIDTH), draw) - 1
+    return values.masked_fill(step_scores.isnan()[..., None], 0.0)
 
 
 def _steps(lengths: Tensor, tokens: int, draw: torch.Generator) -> tuple[Tensor, Tensor]:

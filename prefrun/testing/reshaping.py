@@ -24,8 +24,9 @@ AXES = {
     "reference_token_logps": "BKT",
     "objectives": "BK",
     "extras": "BKT",
+    "step_embeddings": "BKSH",
 }
-"""What the axes of a field are: trees, branches, tokens, steps."""
+"""What the axes of a field are: trees, branches, tokens, steps, hidden states."""
 
 GARBAGE: dict[str, Any] = {
     "policy_token_logps": -4.0,
@@ -37,6 +38,7 @@ GARBAGE: dict[str, Any] = {
     "branch_weights": 8.0,
     "step_index": 1,
     "step_scores": 33.0,
+    "step_embeddings": 6.0,
 }
 """What `spoil_padding` writes, by field."""
 
@@ -83,8 +85,8 @@ def permute_branches(batch: BranchBatch, seed: int) -> BranchBatch:
     def shuffle(name: str, tensor: Tensor) -> Tensor:
         if "K" not in AXES[name]:
             return tensor
-        index = orders if tensor.dim() == 2 else orders[..., None].expand(tensor.shape)
-        return tensor.gather(1, index)
+        index = orders.view(*orders.shape, *[1] * (tensor.dim() - 2))
+        return tensor.gather(1, index.expand(tensor.shape))
 
     return map_tensors(batch, shuffle)
 
@@ -114,8 +116,8 @@ def spoil_padding(batch: BranchBatch) -> BranchBatch:
         mask = batch.branch_mask
         if AXES[name] == "BKT":
             mask = batch.token_mask
-        elif AXES[name] == "BKS":
-            mask = mask[..., None].expand(tensor.shape)
+        elif "S" in AXES[name]:
+            mask = mask.view(*mask.shape, *[1] * (tensor.dim() - 2)).expand(tensor.shape)
         return tensor.masked_fill(~mask, GARBAGE[name])
 
     return map_tensors(batch, spoil)

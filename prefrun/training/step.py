@@ -26,8 +26,9 @@ def collate_step(
 
     Where the loss must see records together that are in different passes, because a tree is cut
     or because it is COUPLED over the batch, the passes have no labels: 'joint' has them, a batch
-    of all records, and each pass says in 'joint_slot' [N] where, in a flattened [B, K, T] of
-    'joint', its N scored tokens belong. Elsewhere 'joint' is None.
+    of all records, and each pass says in 'joint_slot' [N] and 'joint_branch' [n] where, in a
+    flattened [B, K, T] and [B, K] of 'joint', its scored tokens and its branches belong. Elsewhere
+    'joint' is None.
     """
     pieces = cut_to_budget([example.tokens for example in examples], packing, budget)
     order = longest_first([piece.tokens for piece in pieces])
@@ -38,21 +39,20 @@ def collate_step(
     joint = collate(examples, pad_token_id, packing)
     passes = [
         collate_tokens([piece.tokens for piece in batch], pad_token_id, packing)
-        | {"joint_slot": _joint_slot(batch, joint["token_mask"])}
+        | _joint_places(batch, joint["token_mask"])
         for batch in batches
     ]
     return {"passes": passes, "joint": joint}
 
 
-def scored(values: Tensor, inputs: dict[str, Any]) -> Tensor:
-    """[B, K, T] of a pass -> [N], its scored tokens in the order of 'joint_slot'."""
-    return values.flatten()[inputs["slot"]]
-
-
-def _joint_slot(batch: Sequence[Piece], token_mask: Tensor) -> Tensor:
-    _, branches, longest = token_mask.shape
-    slots = [np.empty(0, dtype=np.int64)]
+def _joint_places(batch: Sequence[Piece], token_mask: Tensor) -> dict[str, Tensor]:
+    _, most, longest = token_mask.shape
+    slots, branches = [np.empty(0, dtype=np.int64)], []
     for piece in batch:
         for branch, ids in zip(piece.branches, piece.tokens.branches, strict=True):
-            slots.append((piece.index * branches + branch) * longest + np.arange(len(ids)))
-    return torch.from_numpy(np.concatenate(slots))
+            branches.append(piece.index * most + branch)
+            slots.append(branches[-1] * longest + np.arange(len(ids)))
+    return {
+        "joint_slot": torch.from_numpy(np.concatenate(slots)),
+        "joint_branch": torch.tensor(branches, dtype=torch.int64),
+    }

@@ -17,10 +17,10 @@ from transformers.trainer_utils import rotate_checkpoints
 
 from prefrun.algorithm import LossAlgorithm, LossOutput
 from prefrun.errors import PrefrunError
-from prefrun.policy.collate import branch_batch
+from prefrun.policy.collate import STEP_EMBEDDINGS, branch_batch
 from prefrun.policy.logprobs import token_logprobs
 from prefrun.training.disk import reporting_full_disk
-from prefrun.training.step import scored
+from prefrun.training.joint import LOGPS, join, results_of, share, slopes_by
 
 Parts = list[dict[str, Any]]
 STAGING = "incomplete"
@@ -69,11 +69,13 @@ class PreferenceTrainer(Trainer):
     def _weigh(self, batches: list[Any]) -> dict[str, Tensor]:
         """Sum each term's weights; they depend on data only, so zero log-probs will do."""
         totals: dict[str, Tensor] = {}
-        for inputs in batches:
-            inputs = self._prepare_inputs(inputs)
+        for batch in batches:
+            inputs: dict[str, Any] = self._prepare_inputs(batch)
             shape = inputs["token_mask"].shape
             zeros = torch.zeros(shape, device=inputs["token_mask"].device)
             extras = {name: zeros for name in self.algorithm.needs - {"reference"}}
+            if STEP_EMBEDDINGS in extras:
+                extras[STEP_EMBEDDINGS] = zeros.new_zeros(*shape[:2], inputs["steps"], 1)
             with torch.no_grad():
                 output = self.algorithm.loss(branch_batch(inputs, zeros, extras))
             for name, term in output.terms.items():
@@ -97,18 +99,18 @@ class PreferenceTrainer(Trainer):
         rehearsals, real = (passes if joint else []), len(passes)
         if self.is_fsdp_enabled or self.is_deepspeed_enabled:
             rehearsals, passes = self._in_step_with_others(bool(joint), passes)
-        rehearsed = self._rehearse(model, rehearsals)
+        with torch.no_grad():
+            rehearsed = [results_of(model, part, self.algorithm.needs) for part in rehearsals]
         total = torch.zeros((), device=self.args.device)
         if joint:
-            total, slopes = self._joint_slopes(joint, passes[:real], rehearsed)
+            total, slopes = self._joint_loss(joint, join(joint, passes[:real], rehearsed[:real]))
         for number, part in enumerate(passes):
             last = number == len(passes) - 1
             with contextlib.nullcontext() if last else self.accelerator.no_sync(model):
-                logps, extras = token_logprobs(model, part, self.algorithm.needs)
                 if joint:
-                    loss = (scored(logps, part) * slopes[part["joint_slot"]]).sum()
+                    loss = share(part, results_of(model, part, self.algorithm.needs), slopes)
                 else:
-                    loss = self._loss(part, logps, extras)
+                    loss = self._loss(part, *token_logprobs(model, part, self.algorithm.needs))
                     total = total + loss.detach() * (number < real)
                 self.accelerator.backward(loss * (number < real))
         return total
@@ -123,34 +125,15 @@ class PreferenceTrainer(Trainer):
         passes = [*passes, *passes[:1] * (most - len(passes))]
         return (passes if any_joint else []), passes
 
-    def _rehearse(self, model: Any, passes: Parts) -> list[dict[str, Tensor]]:
-        """Return log-probs, under '', and extras of PASSES without gradient, [N] each."""
-        results = []
-        for part in passes:
-            with torch.no_grad():
-                logps, extras = token_logprobs(model, part, self.algorithm.needs)
-            results.append({n: scored(v, part) for n, v in {"": logps, **extras}.items()})
-        return results
-
-    def _joint_slopes(
-        self, joint: dict[str, Any], passes: Parts, rehearsed: list[dict[str, Tensor]]
-    ) -> tuple[Tensor, Tensor]:
-        """Return the loss over all PASSES, and its gradient by each log-prob of JOINT, flattened.
-
-        The passes then run once more with gradient, so the memory is that of one of them (gradient
-        caching, Gao et al. 2021).
-        """
-        shape = joint["token_mask"].shape
-        columns: dict[str, Tensor] = {}
-        for part, result in zip(passes, rehearsed, strict=False):
-            for name, values in result.items():
-                flat = columns.setdefault(name, values.new_zeros(shape.numel()))
-                flat[part["joint_slot"]] = values
-        extras = {name: flat.view(shape) for name, flat in columns.items()}
-        logps = extras.pop("").requires_grad_()
-        loss = self._loss(joint, logps, extras)
-        (slopes,) = torch.autograd.grad(loss, logps)
-        return loss.detach(), slopes.flatten()
+    def _joint_loss(
+        self, joint: dict[str, Any], whole: dict[str, Tensor]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return the loss over all passes, and its slopes by what they gave."""
+        for name in {LOGPS, STEP_EMBEDDINGS} & whole.keys():
+            whole[name].requires_grad_()
+        extras = {name: values for name, values in whole.items() if name != LOGPS}
+        loss = self._loss(joint, whole[LOGPS], extras)
+        return loss.detach(), slopes_by(loss, whole)
 
     def _loss(self, inputs: dict[str, Any], logps: Tensor, extras: dict[str, Tensor]) -> Tensor:
         """Return these records' share of the step's loss."""

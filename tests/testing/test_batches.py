@@ -26,7 +26,7 @@ def tensors(batch: BranchBatch) -> dict[str, Tensor]:
     found = {}
     for name in AXES:
         value = getattr(batch, name)
-        entries = {name: value} if isinstance(value, Tensor) else value
+        entries = {name: value} if isinstance(value, Tensor) else value or {}
         found |= {f"{name}.{key}": tensor for key, tensor in entries.items()}
     return found
 
@@ -108,7 +108,7 @@ def test_other_scores_bring_their_ranks_and_leave_padding_alone() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_permuting_moves_whole_branches(seed: int) -> None:
-    batch = make_batch(needs={"log_collision"})
+    batch = make_batch(needs={"log_collision", "step_embeddings"})
     moved = permute_branches(batch, seed)
     assert torch.equal(moved.branch_mask, batch.branch_mask)
     for tree in range(3):
@@ -122,18 +122,19 @@ def test_permuting_moves_whole_branches(seed: int) -> None:
 
 
 def test_padding_is_added_at_the_end() -> None:
-    batch = make_batch(needs={"log_collision"})
+    batch = make_batch(needs={"log_collision", "step_embeddings"})
     wide = add_padding(batch, 2, 3)
     assert wide.policy_token_logps.shape == (3, 6, 10)
     assert not wide.branch_mask[:, 4:].any()
     assert not wide.token_mask[:, :, 7:].any()
     assert wide.step_scores[:, 4:].isnan().all()
+    assert not wide.step_embeddings[:, 4:].any()
     assert torch.equal(wide.policy_token_logps[:, :4, :7], batch.policy_token_logps)
     assert torch.equal(wide.ranks[:, :4], batch.ranks)
 
 
 def test_spoiling_touches_all_padding_and_nothing_else() -> None:
-    batch = make_batch(needs={"log_collision"})
+    batch = make_batch(needs={"log_collision", "step_embeddings"})
     spoilt = spoil_padding(batch)
     for name, tensor in tensors(batch).items():
         field = name.partition(".")[0]

@@ -65,6 +65,19 @@ class BestOfTheBatch(BestVsRest):
         return LossOutput({"all": Term(losses.sum(-1), batch.branch_mask.sum(-1).float())})
 
 
+class BestBySteps(BestVsRest):
+    """Weighs each answer by how like its first step is to that of the first answer."""
+
+    needs = frozenset({"reference", "step_embeddings", "log_collision"})
+
+    def loss(self, batch):
+        first = batch.step_embeddings[:, :, 0]
+        like = torch.cosine_similarity(first, first[:, :1], dim=-1)
+        sure = batch.extras["log_collision"].sum(-1).exp()
+        losses = -logsigmoid(0.3 * batch.log_ratios * (1 + like) * (1 + sure)) * batch.branch_mask
+        return LossOutput({"all": Term(losses.sum(-1), batch.branch_mask.sum(-1).float())})
+
+
 @pytest.fixture
 def examples(loaded):
     """Eight records of two to five answers, with reference log-probs."""
@@ -126,6 +139,14 @@ def assert_same_training(one, other):
 def test_passes_of_any_size_give_the_same_losses_and_weights(train, tokens, packing):
     parts = train("parts", packing, micro_batch_tokens=tokens)
     assert_same_training(parts, train("whole"))
+
+
+@pytest.mark.parametrize("packing", [PLAIN, PACKED], ids=["plain", "packed"])
+@pytest.mark.parametrize("tokens", [1, 120])
+def test_a_loss_with_embeddings_and_extras_is_not_changed_by_passes(train, tokens, packing):
+    settings = {"algorithm": BestBySteps, "learning_rate": 1e-3}
+    parts = train("parts", packing, micro_batch_tokens=tokens, **settings)
+    assert_same_training(parts, train("whole", PLAIN, **settings))
 
 
 @pytest.mark.parametrize("tokens", [60, 120])

@@ -109,6 +109,9 @@ def _without(batch: BranchBatch, mask: torch.Tensor) -> BranchBatch:
         step_scores=batch.step_scores.masked_fill(~mask[..., None], torch.nan),
         objectives={name: scores * mask for name, scores in batch.objectives.items()},
         extras={name: values * tokens for name, values in batch.extras.items()},
+        step_embeddings=None
+        if batch.step_embeddings is None
+        else batch.step_embeddings * mask[..., None, None],
     )
     return with_scores(kept, batch.scores)
 
