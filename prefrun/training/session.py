@@ -74,7 +74,11 @@ class Session:
     @cached_property
     def packing(self) -> Packing:
         """How trees become rows of the model's input. Raises ConfigError; see `choose_packing`."""
-        return choose_packing(self.loaded.model, self.loaded.attention)
+        return sharing.get(
+            "packing",
+            self._plan.key("model"),
+            lambda: choose_packing(self.loaded.model, self.loaded.attention),
+        )
 
     def policy(self) -> Policy:
         """The model being trained, as a policy."""
