@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-KEEP_BYTES = 64 << 20
+KEEP_BYTES = 128 << 20
 """Log-probs of all positions up to this size are kept for the backward pass."""
 CHUNK_BYTES = 24 << 20
 """A chunk's logits. Larger buffers are mapped anew by the allocator each time, which is slow."""
