@@ -58,6 +58,11 @@ class Plan:
             raise ConfigError(f"{self.chosen['algo'].factory} is not a prefrun.algorithm.Algorithm")
         return algorithm
 
+    @property
+    def length_limits(self) -> tuple[Any, ...]:
+        """What decides, beside the model, how a record becomes token ids."""
+        return self.trainer.max_length, self.trainer.max_prompt_length, self.trainer.truncation
+
     def key(self, *sections: str) -> str:
         """Return what decides about SECTIONS of the configuration: their choices and values."""
         names = self.component_names()

@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from prefrun.policy.linear_logps import LinearHead
+from prefrun.policy.linear_logps import LinearHead, at_least_float32
 
 log = logging.getLogger(__name__)
 
@@ -199,8 +199,3 @@ def unwrap(model: Any) -> Any:
             return model
         else:
             model = model.module
-
-
-def at_least_float32(values: Tensor) -> Tensor:
-    """Widen half precision; leave float32 and float64."""
-    return values.to(torch.promote_types(values.dtype, torch.float32))

@@ -28,6 +28,11 @@ def chunk_rows(vocabulary: int) -> int:
     return min(max(CHUNK_BYTES // (4 * vocabulary), 64), 1024)
 
 
+def at_least_float32(values: Tensor) -> Tensor:
+    """Widen half precision; leave float32 and float64."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
 @dataclass(frozen=True, slots=True)
 class LinearHead:
     """logits = cap(scale * (W h + b)), with cap(z) = c tanh(z / c) where there is a cap c."""
@@ -40,8 +45,7 @@ class LinearHead:
 
     def logits(self, rows: Tensor) -> Tensor:
         """[N, H] -> [N, V] in at least float32."""
-        projected = torch.nn.functional.linear(rows, self.weight, self.bias)
-        logits = projected.to(torch.promote_types(projected.dtype, torch.float32))
+        logits = at_least_float32(torch.nn.functional.linear(rows, self.weight, self.bias))
         if self.scale != 1.0:
             logits.mul_(self.scale)
         if self.softcap is not None:
@@ -124,10 +128,8 @@ class _LinearLogps(torch.autograd.Function):
             logps = kept[number] if kept else head.logits(rows[part]).log_softmax(-1)
             slope = logps.exp().mul_(-gradient[part, None])
             slope.scatter_add_(-1, targets[part, None], gradient[part, None])
-            if totals is not None:
-                slope = head.slope(slope, logps + totals[part, None])
-            else:
-                slope = head.slope(slope, logps)
+            capped = logps if totals is None else logps + totals[part, None]
+            slope = head.slope(slope, capped)
             if d_bias is not None:
                 d_bias += slope.sum(0)
             slope = slope.to(weight.dtype)

@@ -7,6 +7,8 @@ from typing import Any
 
 from torch import Tensor
 
+from prefrun.policy.linear_logps import at_least_float32
+
 
 def step_embeddings(places: Tensor, batch: Mapping[str, Any]) -> Tensor:
     """Return [B, K, S, H] float32, the mean over each step's tokens; 0 where there is no token.
@@ -18,7 +20,7 @@ def step_embeddings(places: Tensor, batch: Mapping[str, Any]) -> Tensor:
     steps: int = batch["steps"]
     slot: Tensor = batch["slot"]
     step = slot // longest * steps + batch["step_index"].flatten()[slot]
-    states = places.float() if places.dtype.itemsize < 4 else places
+    states = at_least_float32(places)
     sums = states.new_zeros(trees * branches * steps, states.shape[-1])
     sums = sums.index_add(0, step, states.index_select(0, batch["gather"]))
     counts = step.bincount(minlength=len(sums)).clamp(min=1)

@@ -29,6 +29,7 @@ from prefrun.training.disk import reporting_full_disk
 from prefrun.training.session import Session
 
 if TYPE_CHECKING:
+    from prefrun.records.split import DataSplit
     from prefrun.run import Job, Stopwatch
 
 
@@ -97,15 +98,15 @@ def _evaluate_before(session: Session, plan: Plan, directory: RunDirectory) -> d
         return {**result, "baseline": context.to_json()}
 
     if not directory.evaluation_before.exists():
-        before = sharing.get("before", _measured_by(plan), measure)
+        before = sharing.get("before", _measured_by(plan, session.data), measure)
         write_json(directory.evaluation_before, before)
     return dict(read_json(directory.evaluation_before))
 
 
-def _measured_by(plan: Plan) -> tuple[Any, ...]:
+def _measured_by(plan: Plan, data: DataSplit) -> tuple[Any, ...]:
     """All that the start model's metrics depend on."""
-    limits = (plan.trainer.max_length, plan.trainer.max_prompt_length, plan.trainer.truncation)
-    return plan.key("seed", "data", "model", "reward", "evaluator", "evaluation"), limits
+    sections = ("seed", "data", "model", "reward", "evaluator", "evaluation")
+    return data.fingerprint, plan.key(*sections), plan.length_limits
 
 
 def _evaluate_after(

@@ -113,19 +113,20 @@ class Session:
     def _known_tokens(self) -> dict[int, TokenisedTree]:
         """The data's own records as token ids, by identity, where a sweep keeps both.
 
-        With them stay their tries. What an algorithm makes of the records is not kept.
+        With them stay their tries. What an algorithm makes of the records is not kept. The data
+        are kept alive beside them: another record could else get the identity of a dead one.
         """
         if not sharing.enabled:
             return {}
-        trees = self.data.train
+        data = self.data
 
-        def tokenise() -> dict[int, TokenisedTree]:
-            tokenised = self.tokeniser.tokenise_all(trees)
-            return {id(tree): tokens for tree, tokens in zip(trees, tokenised, strict=True)}
+        def tokenise() -> tuple[DataSplit, dict[int, TokenisedTree]]:
+            tokenised = self.tokeniser.tokenise_all(data.train)
+            pairs = zip(data.train, tokenised, strict=True)
+            return data, {id(tree): tokens for tree, tokens in pairs}
 
-        trainer = self.config.trainer
-        limits = (trainer.max_length, trainer.max_prompt_length, trainer.truncation)
-        return sharing.get("tokens", (self._plan.key("data", "seed", "model"), limits), tokenise)
+        key = (id(data), self._plan.key("model"), self._plan.length_limits)
+        return sharing.get("tokens", key, tokenise)[1]
 
     def reference_of(
         self, tokenised: Sequence[TokenisedTree], model: LoadedModel | None = None
