@@ -15,9 +15,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from prefrun.evaluation.evaluator import Estimate
     from prefrun.policy.batch import BranchBatch
     from prefrun.policy.policy import Policy
+    from prefrun.records.split import DataSplit
     from prefrun.records.tree import PreferenceTree
+    from prefrun.reward import Reward
     from prefrun.training.services import Services
 
 
@@ -59,9 +62,18 @@ class Algorithm:
     """File name of its golden vectors, such as 'lipo.json', below the plugin's tests/vectors."""
     card: ClassVar[str] = ""
     """What `prefrun explain` prints: formula, symbols, source, pitfalls. Plain text."""
+    uses_model: bool = True
+    """Whether the run needs the language model that `model=` names. Without it, which only a
+    `RunAlgorithm` can do, none is loaded, evaluated or saved."""
 
     def __init__(self, config: Any) -> None:
         self.config = config
+
+    def check(self, data: DataSplit, reward: Reward | None) -> None:
+        """Raise ConfigError or DataError where the method cannot work with these.
+
+        Called before any model is loaded and before anything is written.
+        """
 
 
 class LossAlgorithm(Algorithm, ABC):
@@ -87,12 +99,24 @@ class LossAlgorithm(Algorithm, ABC):
         """Return the loss of one batch. Pure: the same batch gives the same output."""
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of an algorithm that owned its run."""
+
+    policy: Policy | None = None
+    """The policy to evaluate; None where there is none."""
+    metrics: Mapping[str, Estimate] = field(default_factory=dict)
+    """What the algorithm measured itself, by name; joins what the evaluators measure."""
+    directions: Mapping[str, str] = field(default_factory=dict)
+    """'max', 'min' or 'none' by name in `metrics`: which end is best; default 'none'."""
+
+
 class RunAlgorithm(Algorithm, ABC):
     """Owns its run: reward models, online RL, diffusion, recommenders."""
 
     @abstractmethod
-    def run(self, services: Services) -> Policy | None:
-        """Train, and return the policy to evaluate; None where there is none."""
+    def run(self, services: Services) -> Outcome:
+        """Train, and return what came of it. A resumed run calls this again."""
 
 
 class DecodingAlgorithm(Algorithm, ABC):

@@ -10,22 +10,25 @@ What a plugin can be, and how it fits:
   tensors per branch and token and returns terms; the host loads, caches, trains, evaluates.
 - An algorithm that owns its run (reward models, online RL, diffusion, recommenders): subclass
   `RunAlgorithm`; `run(services)` borrows the host's data, models, reference cache, logging and
-  checkpoints, and returns the policy to evaluate, or None.
+  checkpoints, trains losses by the host's loop, and returns an `Outcome`: a policy to evaluate,
+  metrics of its own, or both.
 - An algorithm that trains nothing (decoding time): subclass `DecodingAlgorithm`;
   `wrap(services)` returns a policy that answers differently.
 - A data source: a class with `load(seed) -> prefrun.records.split.DataSplit`.
 - A model: a class with `load() -> prefrun.policy.policy.LoadedModel`.
 - A reward: a class with `of(data) -> prefrun.reward.Reward`; a Reward has a name and
-  `score(trees, responses) -> list[float]`.
+  `score(trees, responses) -> list[float]`; one for several objectives is an `ObjectivesReward`.
 - An evaluator: a class of `prefrun.evaluation.evaluator.Evaluator`. It asks its context for what it
   needs: a policy (`context.policy`), two policies (`context.policy` and `context.baseline`), a
   reward (`context.reward`), or only records (`context.trees`).
+- A configuration of an algorithm or data set may choose for other groups, where the user has not:
+  `override /model@_global_.model: NAME` in the defaults list of its YAML file.
 - A tracker: a class of `prefrun.tracker.Tracker`, told of the run's life.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -104,3 +107,25 @@ def prefrun_run_failed(run: Run, error: BaseException) -> None:
 
     When: by `prefrun.run`, before the error goes on to the user. Return: nothing.
     """
+
+
+@hookspec
+def prefrun_report_section(directory: Path, folder: Path) -> str | None:
+    """Add a section to a run's report.md.
+
+    When: at the end of a run and by `prefrun report RUN`. DIRECTORY is the run's folder, FOLDER
+    that of the report; pictures go to FOLDER/plots. Return: Markdown that begins with `## `; None
+    where the run holds nothing of this plugin.
+    """
+    raise AssertionError("a specification is not called")
+
+
+@hookspec
+def prefrun_comparison_section(directories: Sequence[Path], folder: Path) -> str | None:
+    """Add a section to comparison.md.
+
+    When: at the end of a sweep and by `prefrun report DIR...`. DIRECTORIES are the finished runs,
+    FOLDER is that of the comparison; names of pictures begin with `comparison-`. Return: Markdown
+    that begins with `## `; None where the runs hold nothing of this plugin.
+    """
+    raise AssertionError("a specification is not called")

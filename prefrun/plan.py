@@ -66,7 +66,10 @@ class Plan:
     def key(self, *sections: str) -> str:
         """Return what decides about SECTIONS of the configuration: their choices and values."""
         names = self.component_names()
-        parts = {name: [names.get(name), self.plain[name]] for name in sections}
+        parts = {
+            name: [names.get(name), names.get(f"{name}_parts"), self.plain[name]]
+            for name in sections
+        }
         return json.dumps(parts, sort_keys=True, default=str)
 
     def run_id(self, data_fingerprint: str) -> str:
@@ -79,6 +82,8 @@ class Plan:
         """What a resumed run needs to give the plain configuration its types back."""
         names: dict[str, Any] = {group: item.name for group, item in self.chosen.items()}
         names["evaluator"] = {name: item.name for name, (item, _) in self.evaluators.items()}
+        parts = getattr(self.settings["reward"], "parts", {})
+        names["reward_parts"] = {part: component_of(value).name for part, value in parts.items()}
         return names
 
 
@@ -115,6 +120,9 @@ def retyped(plain: Mapping[str, Any], names: Mapping[str, Any]) -> DictConfig:
     for group in SINGLE_GROUPS:
         schema = _schema(group, names[group])
         config[group] = OmegaConf.merge(OmegaConf.structured(schema), plain[group] or {})
+    for part, component in names.get("reward_parts", {}).items():
+        schema = OmegaConf.structured(_schema("reward", component))
+        config.reward.parts[part] = OmegaConf.merge(schema, plain["reward"]["parts"][part] or {})
     for name, component in names["evaluator"].items():
         schema = OmegaConf.structured(_schema("evaluator", component))
         config.evaluator[name] = OmegaConf.merge(schema, plain["evaluator"][name] or {})
@@ -135,12 +143,17 @@ def _schema(group: str, name: str) -> type:
 def _settings(config: DictConfig, group: str) -> Any:
     node = config.get(group)
     if node is None or OmegaConf.get_type(node) is dict:
-        names = [name for owner, name in components() if owner == group]
-        raise ConfigError(
-            f"choose {group}=NAME. Installed: {', '.join(names) or 'none'}\n"
-            "  remedy: for example `prefrun algo=lipo data=ultrafeedback`"
-        )
+        raise missing_choice(group)
     return _to_object(node, group)
+
+
+def missing_choice(group: str) -> ConfigError:
+    """Return the error for a GROUP in which nothing is chosen."""
+    names = [name for owner, name in components() if owner == group and name != "none"]
+    return ConfigError(
+        f"choose {group}=NAME. Installed: {', '.join(names) or 'none'}\n"
+        "  remedy: for example `prefrun algo=lipo data=ultrafeedback`"
+    )
 
 
 def _to_object(node: DictConfig, where: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from prefrun.records.split import DataSplit
@@ -19,6 +19,25 @@ class Reward(Protocol):
     def score(self, trees: Sequence[PreferenceTree], responses: Sequence[str]) -> list[float]:
         """Return one finite score per pair of prompt and response, higher is better."""
         ...
+
+
+@runtime_checkable
+class ObjectivesReward(Reward, Protocol):
+    """A reward that judges several objectives; `score` is its overall verdict."""
+
+    objectives: tuple[str, ...]
+    """Their names, in the order of the numbers of `score_objectives`."""
+
+    def score_objectives(
+        self, trees: Sequence[PreferenceTree], responses: Sequence[str]
+    ) -> list[tuple[float, ...]]:
+        """Return per pair of prompt and response one finite number per objective."""
+        ...
+
+
+def objectives_of(reward: Reward | None) -> tuple[str, ...]:
+    """Return the objectives REWARD judges; () where it gives an overall score only."""
+    return reward.objectives if isinstance(reward, ObjectivesReward) else ()
 
 
 class RewardSource(Protocol):

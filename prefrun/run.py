@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from prefrun.builtin.config import NoModelConfig
 from prefrun.console import console
-from prefrun.plan import Plan, make_plan
+from prefrun.plan import Plan, make_plan, missing_choice
 from prefrun.plugins import plugin_manager
 from prefrun.run_header import print_header, print_result
 from prefrun.rundir.directory import RunDirectory
@@ -24,6 +25,7 @@ from prefrun.rundir.status import fail, finish, interrupt, start
 from prefrun.sharing import sharing
 
 if TYPE_CHECKING:
+    from prefrun.algorithm import Algorithm
     from prefrun.records.split import DataSplit
     from prefrun.reward import Reward
     from prefrun.tracker import Tracker
@@ -63,6 +65,7 @@ class Job:
     plan: Plan
     data: DataSplit
     reward: Reward | None
+    algorithm: Algorithm
     directory: RunDirectory
     origin: Origin
     checkpoint: Path | None = None
@@ -77,8 +80,8 @@ def run(config: DictConfig, output_dir: Path, origin: Origin) -> dict[str, Any]:
     """
     sharing.switch(origin.group is not None)
     plan = make_plan(config)
-    data, reward = _inputs(plan)
-    return _carry_out(Job(plan, data, reward, RunDirectory(output_dir).create(), origin))
+    data, reward, algorithm = _inputs(plan)
+    return _carry_out(Job(plan, data, reward, algorithm, RunDirectory(output_dir).create(), origin))
 
 
 def resume(directory: RunDirectory, config: DictConfig, origin: Origin) -> dict[str, Any]:
@@ -88,17 +91,23 @@ def resume(directory: RunDirectory, config: DictConfig, origin: Origin) -> dict[
     """
     sharing.switch(False)
     plan = make_plan(config)
-    data, reward = _inputs(plan)
+    data, reward, algorithm = _inputs(plan)
     check_same_data(directory, data.fingerprint)
-    return _carry_out(Job(plan, data, reward, directory, origin, directory.last_checkpoint()))
+    checkpoint = directory.last_checkpoint()
+    return _carry_out(Job(plan, data, reward, algorithm, directory, origin, checkpoint))
 
 
-def _inputs(plan: Plan) -> tuple[DataSplit, Reward | None]:
-    """Read the data and make the reward: what is wrong with them shows before anything else."""
+def _inputs(plan: Plan) -> tuple[DataSplit, Reward | None, Algorithm]:
+    """Read the data, make reward and algorithm: what is wrong with them shows before all else."""
     key = plan.key("data", "seed")
     data: DataSplit = sharing.get("data", key, lambda: plan.build("data").load(plan.seed))
     plan.build("model")  # its constructor looks whether the model can be there
-    return data, plan.build("reward").of(data)
+    reward = plan.build("reward").of(data)
+    algorithm = plan.algorithm()
+    if algorithm.uses_model and isinstance(plan.settings["model"], NoModelConfig):
+        raise missing_choice("model")
+    algorithm.check(data, reward)
+    return data, reward, algorithm
 
 
 def _carry_out(job: Job) -> dict[str, Any]:

@@ -24,6 +24,13 @@ def prefrun_components() -> list[Component]:
             "any causal language model from a folder or the hub; dtype, attention, LoRA, device",
         ),
         Component(
+            "model",
+            "none",
+            config.NoModelConfig,
+            "prefrun.builtin.no_model:NoModel",
+            "no language model, for algorithms that use none",
+        ),
+        Component(
             "reward",
             "data",
             config.DataRewardConfig,
@@ -36,6 +43,13 @@ def prefrun_components() -> list[Component]:
             config.ClassifierRewardConfig,
             "prefrun.builtin.classifier:ClassifierReward",
             "a sequence-classification model from a folder or the hub",
+        ),
+        Component(
+            "reward",
+            "several",
+            config.SeveralRewardsConfig,
+            "prefrun.builtin.several:SeveralRewards",
+            "several rewards, one per objective, and their weighted sum",
         ),
         Component(
             "evaluator",

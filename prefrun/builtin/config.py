@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Any
 
 from prefrun.errors import ConfigError
 
@@ -14,8 +16,37 @@ class NoTrackerConfig:
 
 
 @dataclass
+class NoModelConfig:
+    """No language model, for algorithms that use none; no keys."""
+
+
+@dataclass
 class DataRewardConfig:
     """The judge that comes with the data; no keys."""
+
+
+@dataclass
+class SeveralRewardsConfig:
+    """Several rewards, one per objective."""
+
+    parts: dict[str, Any] = field(default_factory=dict)
+    """Reward component by objective: '+reward@reward.parts.NAME=classifier' adds one."""
+    weights: dict[str, float] = field(default_factory=dict)
+    """Weight of each objective in the overall score; those left out weigh 1."""
+
+    def __post_init__(self) -> None:
+        if not self.parts:
+            raise ConfigError(
+                "reward=several has no parts\n  remedy: for example "
+                "'+reward@reward.parts.helpfulness=classifier' "
+                "reward.parts.helpfulness.path=FOLDER"
+            )
+        for name, weight in self.weights.items():
+            if name not in self.parts:
+                known = ", ".join(self.parts)
+                raise ConfigError(f"reward.weights.{name}: no such part. Parts: {known}")
+            if not math.isfinite(weight):
+                raise ConfigError(f"reward.weights.{name}={weight} must be finite")
 
 
 class ModelDType(Enum):

@@ -15,6 +15,7 @@ from prefrun.comparison.wording import (
     legend,
     value_text,
 )
+from prefrun.plugins import plugin_manager
 from prefrun.rundir.display import MISSING, format_number
 from prefrun.rundir.files import write_atomically
 from prefrun.rundir.table import markdown_table
@@ -73,6 +74,7 @@ def to_markdown(comparison: Comparison, folder: Path) -> str:
             legend(comparison, "**Bold**"),
             _tests(comparison),
             [f"![comparison of the metrics]({NAME}.png)"] if comparison.metrics else [],
+            *_sections_of_plugins(comparison, folder),
             _runs(comparison, folder),
         ]
     else:
@@ -123,6 +125,13 @@ def _tests(comparison: Comparison) -> list[str]:
     ]
     title = f"## Difference from the first row ({comparison.rows[0].label})"
     return [title, "", *markdown_table(("configuration", *comparison.metrics), rows)]
+
+
+def _sections_of_plugins(comparison: Comparison, folder: Path) -> list[list[str]]:
+    hook = plugin_manager()[0].hook
+    paths = [run.path for row in comparison.rows for run in row.runs]
+    texts = hook.prefrun_comparison_section(directories=paths, folder=folder)
+    return [[text.rstrip()] for text in texts]
 
 
 def _runs(comparison: Comparison, folder: Path) -> list[str]:

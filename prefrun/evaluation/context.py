@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
@@ -25,9 +26,13 @@ class Context:
         policy: Policy,
         baseline: Policy,
         known: Mapping[str, Any] | None = None,
+        folder: Path | None = None,
     ) -> None:
-        """KNOWN is what `to_json()` of an earlier context with the same baseline returned."""
-        self._services = services
+        """KNOWN is what `to_json()` of an earlier context with the same baseline returned.
+
+        FOLDER is where evaluators may keep files; it is made when first asked for.
+        """
+        self._services, self._folder = services, folder
         self._trees = held_out(services.data.test, services.config.evaluation.max_records)
         self._policy = self._measured(policy)
         self._baseline = self._policy if policy is baseline else self._measured(baseline)
@@ -73,6 +78,13 @@ class Context:
     def bootstrap(self) -> int:
         """Resamples behind a confidence interval."""
         return self._services.config.evaluation.bootstrap
+
+    @property
+    def folder(self) -> Path | None:
+        """Where an evaluator may keep files of its own; None for the start model."""
+        if self._folder is not None:
+            self._folder.mkdir(exist_ok=True)
+        return self._folder
 
     def responses(self) -> list[str]:
         """One sampled answer of the policy per tree."""

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from prefrun.algorithm import Outcome
 from prefrun.errors import PluginError
 from prefrun.evaluation.evaluator import Estimate, EvaluationContext, Evaluator, NotApplicable
 
@@ -14,18 +15,21 @@ def evaluate_all(
     evaluators: Mapping[str, Evaluator],
     context: EvaluationContext,
     show: Callable[[int, int], None] = lambda done, total: None,
+    outcome: Outcome | None = None,
 ) -> dict[str, Any]:
     """Return the content of an evaluation file; EVALUATORS by name, SHOW is told of progress.
+
+    What the algorithm measured itself, in its OUTCOME, comes first.
 
     `metrics`: by name `value`, `low`, `high` (ends of the 95 % interval or None), `per_record` (one
     number or None per held-out prompt, or None) and `count` (prompts with a number, or None).
     `not_measured`: the reason by evaluator or metric name. `directions`: 'max', 'min' or 'none' by
-    metric name. Raises PluginError where two evaluators report the same metric.
+    metric name. Raises PluginError where two report the same metric.
     """
-    metrics: dict[str, dict[str, Any]] = {}
+    result = own_metrics(outcome) if outcome else {"metrics": {}, "directions": {}}
+    metrics, directions = result["metrics"], result["directions"]
     not_measured: dict[str, str] = {}
-    directions: dict[str, str] = {}
-    owners: dict[str, str] = {}
+    owners = dict.fromkeys(metrics, "the algorithm")
     for number, (name, evaluator) in enumerate(evaluators.items()):
         show(number, len(evaluators))
         directions |= evaluator.directions
@@ -36,7 +40,7 @@ def evaluate_all(
             continue
         for metric, estimate in estimates.items():
             if metric in owners:
-                raise PluginError(f"evaluators {owners[metric]} and {name} both report '{metric}'")
+                raise PluginError(f"{owners[metric]} and {name} both report '{metric}'")
             owners[metric] = name
             directions.setdefault(metric, "none")
             if math.isfinite(estimate.value):
@@ -45,6 +49,21 @@ def evaluate_all(
                 not_measured[metric] = f"the value is {estimate.value}"
     show(len(evaluators), len(evaluators))
     return {"metrics": metrics, "not_measured": not_measured, "directions": directions}
+
+
+def own_metrics(outcome: Outcome) -> dict[str, Any]:
+    """Return what an algorithm measured itself, as `evaluate_all` does.
+
+    Raises PluginError for a number that is not finite.
+    """
+    for name, estimate in outcome.metrics.items():
+        if not math.isfinite(estimate.value):
+            raise PluginError(f"the algorithm's metric '{name}' is {estimate.value}")
+    return {
+        "metrics": {name: _entry(estimate) for name, estimate in outcome.metrics.items()},
+        "not_measured": {},
+        "directions": {**dict.fromkeys(outcome.metrics, "none"), **outcome.directions},
+    }
 
 
 def _entry(estimate: Estimate) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
@@ -65,6 +66,11 @@ class EvaluationContext(Protocol):
     @property
     def bootstrap(self) -> int:
         """Resamples behind a confidence interval."""
+        ...
+
+    @property
+    def folder(self) -> Path | None:
+        """Where an evaluator may keep files of its own; None where the start model is measured."""
         ...
 
     def responses(self) -> list[str]:

@@ -87,6 +87,11 @@ class RunDirectory:
         return self.path / "evaluation_after.json"
 
     @property
+    def evaluation(self) -> Path:
+        """Folder of evaluators' own files about the trained policy."""
+        return self.path / "evaluation"
+
+    @property
     def samples(self) -> Path:
         """Answers of both models to held-out prompts, one JSON object per line."""
         return self.path / "samples.jsonl"

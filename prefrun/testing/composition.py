@@ -48,13 +48,14 @@ def compose_node(component: Component, overrides: Sequence[str] = ()) -> DictCon
 
     group, name = component.group, component.name
     prefix = f"{group}.{name}" if group == "evaluator" else group
-    words = [f"+{group}={name}", *(f"{prefix}.{item}" for item in overrides)]
+    choice = f"[{name}]" if group == "evaluator" else name
+    words = [f"{group}={choice}", *(f"{prefix}.{item}" for item in overrides)]
     register_configs()
     if components().get((group, name)) is not component:
         _store(component, prefix)
     with _no_other_hydra(), initialize_config_dir(str(conf_dir("prefrun")), version_base="1.3"):
         try:
-            config = compose(overrides=words)
+            config = compose("config", overrides=words)
         except (HydraException, OmegaConfBaseException) as error:
             raise config_error(error) from error
     node = OmegaConf.select(config, prefix)

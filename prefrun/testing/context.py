@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Sequence
+from pathlib import Path
 
 import torch
 
@@ -75,6 +76,8 @@ class RandomContext:
     objective = "overall"
     seed = 0
     bootstrap = 50
+    folder: Path | None = None
+    """Set it where an evaluator is to keep files."""
 
     def __init__(self, trees: int = 12, *, untrained: bool = False) -> None:
         """UNTRAINED: policy and baseline are the same object, as before a run."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
+from unittest import SkipTest
 
 from prefrun.component import Component
 from prefrun.records.tree import PreferenceTree
+from prefrun.reward import ObjectivesReward
 from prefrun.testing import component as shared
 from prefrun.testing.component import ComponentSubject
 from prefrun.testing.composition import find_component
@@ -45,11 +47,45 @@ def scores_are_sound(subject: RewardSubject) -> None:
     assert_sound(subject.reward(), subject.trees)
 
 
+def objectives_are_sound(subject: RewardSubject) -> None:
+    """One finite number per objective and answer; the same in any order and every time."""
+    reward = subject.reward()
+    if not isinstance(reward, ObjectivesReward):
+        raise SkipTest("it has no objectives")
+    assert_objectives_sound(reward, subject.trees)
+
+
 PROPERTIES = (
     *shared.PROPERTIES,
     Property(has_a_name, ("factory_loads",)),
     Property(scores_are_sound, ("factory_loads",)),
+    Property(objectives_are_sound, ("factory_loads",)),
 )
+
+
+class _Objective:
+    """One objective of a reward, as a reward."""
+
+    def __init__(self, reward: ObjectivesReward, place: int) -> None:
+        self.name = f"{reward.name}: {reward.objectives[place]}"
+        self._reward, self._place = reward, place
+
+    def score(self, trees: Sequence[PreferenceTree], responses: Sequence[str]) -> list[float]:
+        """Return this objective's numbers."""
+        rows = self._reward.score_objectives(trees, responses)
+        count = len(self._reward.objectives)
+        for row in rows:
+            assert len(row) == count, f"{len(row)} numbers for {count} objectives"
+        return [row[self._place] for row in rows]
+
+
+def assert_objectives_sound(reward: ObjectivesReward, trees: Sequence[PreferenceTree]) -> None:
+    """Raise AssertionError where REWARD's objectives break their contract on TREES' answers."""
+    names = reward.objectives
+    assert names, "objectives is empty"
+    assert len(set(names)) == len(names), f"objectives are named twice: {names}"
+    for place in range(len(names)):
+        assert_sound(_Objective(reward, place), trees)
 
 
 def assert_sound(reward: Reward, trees: Sequence[PreferenceTree]) -> None:

@@ -8,14 +8,20 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prefrun.algorithm import Algorithm, DecodingAlgorithm, LossAlgorithm, RunAlgorithm
+from prefrun.algorithm import (
+    Algorithm,
+    DecodingAlgorithm,
+    LossAlgorithm,
+    Outcome,
+    RunAlgorithm,
+)
 from prefrun.console import console, progress
 from prefrun.errors import ConfigError
 from prefrun.evaluation.context import Context
-from prefrun.evaluation.evaluate import evaluate_all
+from prefrun.evaluation.evaluate import evaluate_all, own_metrics
 from prefrun.plan import Plan
 from prefrun.policy.packing import Packing
-from prefrun.policy.policy import LoadedModel, Policy
+from prefrun.policy.policy import LoadedModel
 from prefrun.rundir.directory import RunDirectory
 from prefrun.rundir.files import read_json, write_json
 from prefrun.rundir.machine import describe_machine
@@ -32,6 +38,8 @@ if TYPE_CHECKING:
     from prefrun.records.split import DataSplit
     from prefrun.run import Job, Stopwatch
 
+NO_MODEL = "none"
+
 
 def execute(run: Run, job: Job, tracker: Tracker, watch: Stopwatch) -> dict[str, Any]:
     """Carry out the run and return its summary, which is also written. Raises PrefrunError."""
@@ -41,24 +49,24 @@ def execute(run: Run, job: Job, tracker: Tracker, watch: Stopwatch) -> dict[str,
     quiet: Any = transformers_logging.disable_progress_bar
     quiet()  # its bars would tear the host's
     set_seed(run.seed)
-    plan, directory = job.plan, job.directory
-    algorithm = plan.algorithm()
-    session = Session(run, plan, job.data, job.reward, tracker, directory)
+    plan, directory, algorithm = job.plan, job.directory, job.algorithm
+    session = Session(run, job, tracker)
     try:
-        record_model(directory, session.loaded, session.packing)
-        console.print(f"  forward {session.packing.note}", markup=False)
-        before = _evaluate_before(session, plan, directory)
+        if algorithm.uses_model:
+            record_model(directory, session.loaded, session.packing)
+            console.print(f"  forward {session.packing.note}", markup=False)
+        before = _evaluate_before(session, plan, directory, algorithm)
         watch.lap("evaluation")
         MetricsLog(directory.metrics).truncate_after(_step_of(job.checkpoint))
-        policy = _train(session, algorithm, job.checkpoint)
+        outcome = _train(session, algorithm)
         watch.lap("training")
-        after = _evaluate_after(session, plan, directory, policy, before)
+        after = _evaluate_after(session, plan, directory, outcome, before)
         watch.lap("evaluation")
-        if not isinstance(algorithm, DecodingAlgorithm):
+        if algorithm.uses_model and not isinstance(algorithm, DecodingAlgorithm):
             _save_model(session, directory)
         summary = build_summary(
             run=run,
-            model=session.loaded.name,
+            model=session.loaded.name if algorithm.uses_model else NO_MODEL,
             steps=session.steps,
             before=before,
             after=after,
@@ -72,23 +80,24 @@ def execute(run: Run, job: Job, tracker: Tracker, watch: Stopwatch) -> dict[str,
         session.close()
 
 
-def _train(session: Session, algorithm: Algorithm, checkpoint: Path | None) -> Policy | None:
+def _train(session: Session, algorithm: Algorithm) -> Outcome:
     if isinstance(algorithm, LossAlgorithm):
-        from prefrun.training.loop import train
-
-        train(session, algorithm, checkpoint)
-        return session.policy()
+        return Outcome(session.train(algorithm))
     if isinstance(algorithm, RunAlgorithm):
         return algorithm.run(session)
     if isinstance(algorithm, DecodingAlgorithm):
-        return algorithm.wrap(session)
+        return Outcome(algorithm.wrap(session))
     raise ConfigError(
         f"algo={session.run.algo} is none of LossAlgorithm, RunAlgorithm, DecodingAlgorithm"
     )
 
 
-def _evaluate_before(session: Session, plan: Plan, directory: RunDirectory) -> dict[str, Any]:
+def _evaluate_before(
+    session: Session, plan: Plan, directory: RunDirectory, algorithm: Algorithm
+) -> dict[str, Any]:
     """Measure the start model, once: a resumed run reads what the first try wrote."""
+    if not algorithm.uses_model:
+        return {"metrics": {}, "not_measured": {}, "directions": {}, "baseline": None}
 
     def measure() -> dict[str, Any]:
         policy = session.policy()
@@ -113,17 +122,19 @@ def _evaluate_after(
     session: Session,
     plan: Plan,
     directory: RunDirectory,
-    policy: Policy | None,
+    outcome: Outcome,
     before: Mapping[str, Any],
 ) -> dict[str, Any]:
-    if policy is None:
-        reason = {name: "the algorithm returns no policy" for name in plan.evaluators}
-        return {"metrics": {}, "not_measured": reason, "directions": before["directions"]}
-    context = Context(session, policy, session.reference(), before["baseline"])
-    with progress("evaluation after") as show:
-        after = evaluate_all(_evaluators(plan), context, show)
+    if outcome.policy is None:
+        reason = dict.fromkeys(before["directions"], "the algorithm returns no policy")
+        after = {**own_metrics(outcome), "not_measured": reason}
+    else:
+        folder = directory.evaluation
+        context = Context(session, outcome.policy, session.reference(), before["baseline"], folder)
+        with progress("evaluation after") as show:
+            after = evaluate_all(_evaluators(plan), context, show, outcome)
+        directory.write_samples(context.samples())
     write_json(directory.evaluation_after, after)
-    directory.write_samples(context.samples())
     return after
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from prefrun.algorithm import LossAlgorithm
     from prefrun.policy.policy import BranchLogps, LoadedModel, Policy
     from prefrun.records.split import DataSplit
     from prefrun.records.tree import PreferenceTree
@@ -58,6 +59,11 @@ class Services(Protocol):
         ...
 
     @property
+    def checkpoint(self) -> Path | None:
+        """The trainer's checkpoint that a resumed run goes on from; None = from the start."""
+        ...
+
+    @property
     def loaded(self) -> LoadedModel:
         """The model to train, with its tokenizer."""
         ...
@@ -72,6 +78,14 @@ class Services(Protocol):
 
     def reference_logps(self, trees: list[PreferenceTree]) -> list[BranchLogps]:
         """Reference log-probs, from the cache where they are known."""
+        ...
+
+    def train(self, algorithm: LossAlgorithm) -> Policy:
+        """Train the run's model with a loss by the host's loop; at most once in a run.
+
+        Trains on `algorithm.prepare(data.train, seed)` with the trainer's settings; a resumed run
+        goes on from its last checkpoint. Returns the trained model as a policy.
+        """
         ...
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:

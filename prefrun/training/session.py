@@ -6,10 +6,9 @@ import gc
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from prefrun.console import progress
-from prefrun.plan import Plan
 from prefrun.plugins import plugin_manager
 from prefrun.policy.adapter import has_adapter
 from prefrun.policy.cache import ReferenceCache
@@ -22,34 +21,28 @@ from prefrun.policy.tokenise import TokenisedTree, Tokeniser
 from prefrun.policy.truncation import TruncationCount
 from prefrun.records.split import DataSplit
 from prefrun.records.tree import PreferenceTree
-from prefrun.reward import Reward
-from prefrun.rundir.directory import RunDirectory
 from prefrun.rundir.metrics import MetricsLog
 from prefrun.rundir.run import Run
 from prefrun.rundir.status import beat
 from prefrun.sharing import sharing
 from prefrun.tracker import Tracker
 
+if TYPE_CHECKING:
+    from prefrun.algorithm import LossAlgorithm
+    from prefrun.run import Job
+
 
 class Session:
     """Implements `Services` and the trainer's `Listener`."""
 
-    def __init__(
-        self,
-        run: Run,
-        plan: Plan,
-        data: DataSplit,
-        reward: Reward | None,
-        tracker: Tracker,
-        directory: RunDirectory,
-    ) -> None:
-        self.run, self.config, self.data, self.reward = run, plan, data, reward
-        self.directory = directory
+    def __init__(self, run: Run, job: Job, tracker: Tracker) -> None:
+        self.run, self.config, self.data, self.reward = run, job.plan, job.data, job.reward
+        self.directory, self.checkpoint = job.directory, job.checkpoint
         self.truncation = TruncationCount()
         self.steps = 0
         self.show: Callable[[int, int], None] = lambda done, total: None
-        self._plan, self._tracker = plan, tracker
-        self._metrics = MetricsLog(directory.metrics)
+        self._plan, self._tracker = job.plan, tracker
+        self._metrics = MetricsLog(job.directory.metrics)
         self._hooks: Any = plugin_manager()[0].hook
 
     @cached_property
@@ -148,6 +141,13 @@ class Session:
     def reference_logps(self, trees: list[PreferenceTree]) -> list[BranchLogps]:
         """Reference log-probs, at any time, from the cache where they are known."""
         return self.reference_of(self.tokenise(trees), self._frozen)
+
+    def train(self, algorithm: LossAlgorithm) -> Policy:
+        """Train the model in place with a loss, from the checkpoint where there is one."""
+        from prefrun.training.loop import train  # the loop knows sessions
+
+        train(self, algorithm, self.checkpoint)
+        return self.policy()
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:
         """Add a line to metrics.jsonl and tell tracker and hooks."""

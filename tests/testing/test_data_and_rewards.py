@@ -64,6 +64,33 @@ class OneScore(ShortWords):
         return [1.0]
 
 
+class TwoObjectives(ShortWords):
+    objectives = ("words", "letters")
+
+    def score_objectives(
+        self, trees: Sequence[PreferenceTree], responses: Sequence[str]
+    ) -> list[tuple[float, ...]]:
+        return [(float(len(text.split())), float(len(text))) for text in responses]
+
+
+class LostObjective(TwoObjectives):
+    def score_objectives(
+        self, trees: Sequence[PreferenceTree], responses: Sequence[str]
+    ) -> list[tuple[float, ...]]:
+        return [row[:1] for row in super().score_objectives(trees, responses)]
+
+
+class TwinObjectives(TwoObjectives):
+    objectives = ("words", "words")
+
+
+class NanObjective(TwoObjectives):
+    def score_objectives(
+        self, trees: Sequence[PreferenceTree], responses: Sequence[str]
+    ) -> list[tuple[float, ...]]:
+        return [(1.0, float("nan")) for _ in responses]
+
+
 class Records(Plain):
     def load(self, seed: int) -> DataSplit:
         trees = make_trees(12, seed=seed)
@@ -138,6 +165,9 @@ FAULTS = {
     FreshFingerprint: "fingerprint_is_stable",
     LostRecords: "counts_add_up",
     NoRecords: "load_returns_records",
+    LostObjective: "objectives_are_sound",
+    TwinObjectives: "objectives_are_sound",
+    NanObjective: "objectives_are_sound",
     NanJudge: "own_reward_is_sound",
 }
 
@@ -148,9 +178,14 @@ def check(factory: type) -> Report:
     return check_data(demo) if group == "data" else check_reward(demo)
 
 
-@pytest.mark.parametrize("factory", [ShortWords, Records])
+@pytest.mark.parametrize("factory", [TwoObjectives, Records])
 def test_sound_component_passes(factory: type) -> None:
     assert {verdict.status for verdict in check(factory).verdicts} == {"passed"}
+
+
+def test_a_reward_without_objectives_is_not_judged_on_them() -> None:
+    skipped = [verdict.name for verdict in check(ShortWords).verdicts if verdict.status != "passed"]
+    assert skipped == ["objectives_are_sound"]
 
 
 @pytest.mark.parametrize(("factory", "name"), FAULTS.items())

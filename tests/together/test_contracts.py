@@ -10,8 +10,9 @@ import pytest
 from tests.together.conftest import SMALL, Workplace
 
 INIT = '''
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from prefrun import Component, conf_dir, hookimpl
 
 
@@ -27,17 +28,50 @@ class TuneConfig:
     """Optimizer steps."""
 
 
+@dataclass
+class AroundConfig:
+    base: str = "lipo"
+    """A loss."""
+    base_keys: dict[str, Any] = field(default_factory=dict)
+    """Its keys."""
+
+
+@dataclass
+class CountConfig:
+    """No keys."""
+
+
+@dataclass
+class KeepConfig:
+    """No keys."""
+
+
 @hookimpl
 def prefrun_components():
     return [
         Component("algo", "best", BestConfig, "prefrun_shapes.algo:BestOfN", "best of n answers"),
         Component("algo", "tune", TuneConfig, "prefrun_shapes.algo:Tune", "supervised tuning"),
+        Component("algo", "around", AroundConfig, "prefrun_shapes.algo:Around", "around a loss"),
+        Component("algo", "count", CountConfig, "prefrun_shapes.algo:Count", "counts answers"),
+        Component("evaluator", "keep", KeepConfig, "prefrun_shapes.algo:Keep", "keeps a file"),
     ]
 
 
 @hookimpl
 def prefrun_config_dir() -> Path:
     return conf_dir("prefrun_shapes")
+
+
+@hookimpl
+def prefrun_report_section(directory, folder):
+    file = directory / "evaluation" / "kept.txt"
+    return f"## Kept\\n\\n{file.read_text()}" if file.exists() else None
+
+
+@hookimpl
+def prefrun_comparison_section(directories, folder):
+    files = [path / "evaluation" / "kept.txt" for path in directories]
+    return f"## Kept by {sum(file.exists() for file in files)} of {len(files)}"
 
 
 def tell(run, line):
@@ -78,7 +112,9 @@ def prefrun_run_failed(run, error):
 ALGO = '''
 """A decoding-time method and one that owns its run, each as small as it can be."""
 import torch
-from prefrun.algorithm import DecodingAlgorithm, RunAlgorithm
+from prefrun.algorithm import DecodingAlgorithm, Outcome, RunAlgorithm
+from prefrun.base_algorithm import build_loss
+from prefrun.evaluation.evaluator import Estimate, Evaluator
 
 
 class Chooser:
@@ -139,7 +175,38 @@ class Tune(RunAlgorithm):
             loss.backward()
             optimizer.step()
             services.log(step, {"loss": loss.item()})
-        return services.policy()
+        measured = {"last_loss": Estimate(loss.item())}
+        return Outcome(services.policy(), measured, {"last_loss": "min"})
+
+
+class Around(RunAlgorithm):
+    """A loss that another algorithm names (a test)."""
+
+    def __init__(self, config):
+        super().__init__(config)
+        self.base = build_loss(config.base, config.base_keys)
+
+    def run(self, services):
+        return Outcome(services.train(self.base))
+
+
+class Count(RunAlgorithm):
+    """Answers per record (a test): needs no language model."""
+
+    uses_model = False
+
+    def run(self, services):
+        counts = [float(len(tree.branches)) for tree in services.data.test]
+        return Outcome(metrics={"answers": Estimate(sum(counts) / len(counts), per_record=counts)})
+
+
+class Keep(Evaluator):
+    """Keeps a file where the trained policy is measured (a test)."""
+
+    def evaluate(self, context):
+        if context.folder is not None:
+            (context.folder / "kept.txt").write_text(f"{len(context.trees)} prompts")
+        return {"kept": Estimate(float(context.folder is not None))}
 '''
 
 
@@ -152,9 +219,13 @@ def shapes(tmp_path: Path) -> Workplace:
     info.mkdir()
     (package / "__init__.py").write_text(INIT)
     (package / "algo.py").write_text(ALGO)
-    for name in ("best", "tune"):
-        text = f"defaults:\n  - /schema/algo/{name}@_here_\n  - _self_\n"
+    count = "  - override /model@_global_.model: none\n"
+    for name, more in {"best": "", "tune": "", "around": "", "count": count}.items():
+        text = f"defaults:\n  - /schema/algo/{name}@_here_\n{more}  - _self_\n"
         (package / "conf" / "algo" / f"{name}.yaml").write_text(text)
+    (package / "conf" / "evaluator").mkdir()
+    text = "defaults:\n  - /schema/evaluator/keep@_here_\n  - _self_\n"
+    (package / "conf" / "evaluator" / "keep.yaml").write_text("# @package evaluator.keep\n" + text)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: prefrun-shapes\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text("[prefrun]\nshapes = prefrun_shapes\n")
     place = Workplace(tmp_path)
@@ -182,7 +253,62 @@ def test_a_method_that_owns_its_run_borrows_the_services(shapes):
     assert [line["step"] for line in lines] == [1, 2, 3]
     assert lines[-1]["loss"] < lines[0]["loss"]
     assert summary["metrics"]["kl"]["after"] > 0
+    assert summary["metrics"]["last_loss"] == {"before": None, "after": lines[-1]["loss"]}
+    assert summary["directions"]["last_loss"] == "min"
     assert (shapes.folder / "tune" / "model" / "model.safetensors").exists()
+
+
+def test_a_loss_inside_another_algorithm_trains_as_it_does_alone(shapes):
+    alone = shapes.train("alone", "algo=lipo", "algo.beta=0.2")
+    inside = shapes.train("inside", "algo=around", "+algo.base_keys.beta=0.2")
+    assert inside["steps"] == 6
+    assert inside["metrics"] == alone["metrics"]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["algo.base=lipi"], "algo.base=lipi is not installed. Did you mean 'lipo'?"),
+        (["algo.base=count"], "algo.base=count is no loss"),
+        (["+algo.base_keys.bta=1"], "algo.base_keys: Key 'bta' not in 'LipoConfig'"),
+    ],
+)
+def test_a_wrong_inner_loss_is_refused_before_anything_is_written(shapes, words, said):
+    done = shapes.run("algo=around", "data=ultrafeedback", "output_dir=bad", *words)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert not (shapes.folder / "bad").exists()
+
+
+def test_a_method_without_a_language_model_loads_none(shapes):
+    done = shapes.run("algo=count", "data=ultrafeedback", "output_dir=count")
+    assert done.returncode == 0, done.stderr
+    summary = shapes.summary("count")
+    assert summary["model"] == "none"
+    assert summary["metrics"] == {"answers": {"before": None, "after": 4.0}}
+    assert not (shapes.folder / "count" / "model").exists()
+    refused = shapes.run("algo=lipo", "data=ultrafeedback", "model=none", "output_dir=none")
+    assert refused.returncode == 2
+    assert "choose model=NAME. Installed: hf, " in refused.stderr
+    assert not (shapes.folder / "none").exists()
+
+
+def test_plugins_add_sections_to_reports(shapes):
+    shapes.train("kept", "evaluator=[keep]")
+    assert "## Kept\n\n8 prompts" in (shapes.folder / "kept" / "report.md").read_text()
+    shapes.train("other", "evaluator=[kl]")
+    assert "## Kept" not in (shapes.folder / "other" / "report.md").read_text()
+    assert shapes.run("report", "kept", "other").returncode == 0
+    assert "## Kept by 1 of 2" in (shapes.folder / "comparison.md").read_text()
+
+
+def test_several_rewards_judge_one_objective_each(shapes):
+    parts = [f"+reward@reward.parts.{name}=data" for name in ("one", "other")]
+    twice = shapes.train("twice", "reward=several", *parts, "+reward.weights.other=0.5")
+    once = shapes.train("once")
+    for when in ("before", "after"):
+        expected = 1.5 * once["metrics"]["reward"][when]
+        assert twice["metrics"]["reward"][when] == pytest.approx(expected)
 
 
 def test_hooks_hear_of_a_run_in_order(shapes):
