@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from prefrun.policy.packing import Packing
 from prefrun.policy.tokenise import TokenisedTree
@@ -39,10 +39,11 @@ def cut_to_budget(trees: Sequence[TokenisedTree], packing: Packing, budget: int)
 
 def _cut(index: int, tree: TokenisedTree, packing: Packing, budget: int) -> Iterator[Piece]:
     """Take branches in the order of their ids, so that neighbours share the most."""
-    order = sorted(range(len(tree.branches)), key=lambda k: tree.branches[k])
+    prompts = tree.prompts
+    order = sorted(range(len(tree.branches)), key=lambda k: (*prompts[k], *tree.branches[k]))
     taken: list[int] = []
     for branch in order:
-        if taken and packing.tokens(_only(tree, [*taken, branch])) > budget:
+        if taken and packing.tokens(tree.only([*taken, branch])) > budget:
             yield _piece(index, tree, taken)
             taken = []
         taken.append(branch)
@@ -51,15 +52,7 @@ def _cut(index: int, tree: TokenisedTree, packing: Packing, budget: int) -> Iter
 
 def _piece(index: int, tree: TokenisedTree, branches: list[int]) -> Piece:
     kept = sorted(branches)
-    return Piece(index, tuple(kept), _only(tree, kept), len(kept) == len(tree.branches))
-
-
-def _only(tree: TokenisedTree, branches: Sequence[int]) -> TokenisedTree:
-    return replace(
-        tree,
-        branches=tuple(tree.branches[k] for k in branches),
-        step_ends=tuple(tree.step_ends[k] for k in branches),
-    )
+    return Piece(index, tuple(kept), tree.only(kept), len(kept) == len(tree.branches))
 
 
 def in_budget(pieces: Sequence[Piece], packing: Packing, budget: int) -> Iterator[list[Piece]]:

@@ -24,7 +24,7 @@ class Packing:
         """Return how many tokens TREE adds to a forward pass, padding left aside."""
         if self.kernel is not None:
             return len(tree.trie)
-        return sum(len(tree.prompt_ids) + len(ids) for ids in tree.branches)
+        return sum(map(len, tree.prompts)) + sum(map(len, tree.branches))
 
 
 PLAIN = Packing(None)

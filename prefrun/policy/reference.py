@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from torch import Tensor
 
@@ -34,7 +33,10 @@ def reference_logps(
     """
     _check_frozen(loaded)
     keys = [
-        [path_key(loaded.fingerprint, tree.prompt_ids, ids) for ids in tree.branches]
+        [
+            path_key(loaded.fingerprint, prompt, ids)
+            for prompt, ids in zip(tree.prompts, tree.branches, strict=True)
+        ]
         for tree in trees
     ]
     wanted = {key for row in keys for key in row}
@@ -71,9 +73,7 @@ def _missing(
                 places.append(place)
         if places:
             left_keys.append([row[place] for place in places])
-            branches = tuple(tree.branches[place] for place in places)
-            ends = tuple(tree.step_ends[place] for place in places)
-            left.append(replace(tree, branches=branches, step_ends=ends))
+            left.append(tree.only(places))
     return left, left_keys
 
 

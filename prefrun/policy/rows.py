@@ -35,7 +35,8 @@ def _one_row(trees: Sequence[TokenisedTree], kernel: Kernel) -> dict[str, Any]:
     gather: list[Ints] = []
     place = scored = 0
     for trie in tries:
-        source.append(trie.parent[trie.prompt :] + place)
+        # a prompt of a branch's own may stand at the root; nothing reads how likely it is
+        source.append(np.maximum(trie.parent[trie.prompt :], 0) + place)
         own.append(np.arange(trie.prompt, len(trie)) + place)
         target.append(trie.ids[trie.prompt :])
         gather.extend(places - trie.prompt + scored for places in trie.places)
@@ -56,7 +57,9 @@ def _one_row(trees: Sequence[TokenisedTree], kernel: Kernel) -> dict[str, Any]:
 def _row_per_branch(trees: Sequence[TokenisedTree], pad_token_id: int) -> dict[str, Any]:
     """Prompt and answer in a right-padded row, for every branch."""
     paths = [
-        (len(tree.prompt_ids), (*tree.prompt_ids, *ids)) for tree in trees for ids in tree.branches
+        (len(prompt), (*prompt, *ids))
+        for tree in trees
+        for prompt, ids in zip(tree.prompts, tree.branches, strict=True)
     ]
     length = max((len(path) for _, path in paths), default=1)
     input_ids = np.full((len(paths), length), pad_token_id, dtype=np.int64)

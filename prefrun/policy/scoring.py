@@ -34,10 +34,11 @@ def scored_batches(
 def longest_first(trees: Sequence[TokenisedTree]) -> list[int]:
     """Order TREES by their longest path, ties by content: a function of the set, not its order."""
 
-    def size(index: int) -> tuple[int, tuple[int, ...], tuple[tuple[int, ...], ...]]:
+    def size(index: int) -> tuple[int, list[tuple[int, ...]], tuple[tuple[int, ...], ...]]:
         tree = trees[index]
-        longest = max(map(len, tree.branches), default=0)
-        return len(tree.prompt_ids) + longest, tree.prompt_ids, tree.branches
+        paths = zip(tree.prompts, tree.branches, strict=True)
+        longest = max((len(prompt) + len(ids) for prompt, ids in paths), default=0)
+        return longest, tree.prompts, tree.branches
 
     return sorted(range(len(trees)), key=size, reverse=True)
 

@@ -6,6 +6,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -27,18 +28,36 @@ class TokenisedTree:
 
     id: str
     prompt_ids: tuple[int, ...]
-    """At least one token."""
+    """At least one token, unless branches have prompts of their own that begin differently."""
     branches: tuple[tuple[int, ...], ...]
     """Per branch, the answer's ids with its end-of-turn tokens; empty where nothing fitted."""
     step_ends: tuple[tuple[int, ...], ...]
     """Per branch and step, index one past the step's last token. A token that spans two steps
     belongs to the later one; the end of turn belongs to the last."""
     truncated: TruncationCount
+    contexts: tuple[tuple[int, ...], ...] = ()
+    """Per branch, the rest of its own prompt, which stands between `prompt_ids` and its answer;
+    () where all branches reply to the tree's prompt."""
 
     @cached_property
     def trie(self) -> Trie:
         """All branches behind the prompt, each shared token once."""
-        return Trie.of(self.prompt_ids, self.branches)
+        return Trie.of(self.prompt_ids, self.branches, self.contexts)
+
+    @property
+    def prompts(self) -> list[tuple[int, ...]]:
+        """Per branch, all that stands before its answer."""
+        rests = self.contexts or ((),) * len(self.branches)
+        return [(*self.prompt_ids, *rest) for rest in rests]
+
+    def only(self, branches: Sequence[int]) -> TokenisedTree:
+        """Return the tree with BRANCHES only, in that order."""
+        return replace(
+            self,
+            branches=tuple(self.branches[k] for k in branches),
+            step_ends=tuple(self.step_ends[k] for k in branches),
+            contexts=tuple(self.contexts[k] for k in branches) if self.contexts else (),
+        )
 
 
 class Tokeniser:
@@ -70,10 +89,13 @@ class Tokeniser:
 
         Raises ConfigError where tokenizer and data do not fit, DataError for a single record.
         """
-        result: list[TokenisedTree] = []
-        for start in range(0, len(trees), CHUNK):
-            result.extend(self._tokenise_chunk(trees[start : start + CHUNK]))
-        return result
+        parts = [_by_prompt(tree) for tree in trees]
+        flat = [part for group in parts for part in group]
+        tokenised: list[TokenisedTree] = []
+        for start in range(0, len(flat), CHUNK):
+            tokenised.extend(self._tokenise_chunk(flat[start : start + CHUNK]))
+        made = iter(tokenised)
+        return [_joined([next(made) for _ in group]) for group in parts]
 
     def prompt_ids(self, trees: Sequence[PreferenceTree], reserve: int) -> list[tuple[int, ...]]:
         """Tokenise the prompts of TREES, leaving RESERVE tokens for an answer where possible."""
@@ -186,6 +208,34 @@ class Tokeniser:
             ),
             truncated=TruncationCount(int(prompts + answers > 0), prompts, answers),
         )
+
+
+def _by_prompt(tree: PreferenceTree) -> list[PreferenceTree]:
+    """Return TREE, or a tree for each branch where some have prompts of their own."""
+    if all(branch.prompt is None for branch in tree.branches):
+        return [tree]
+    return [
+        replace(tree, prompt=branch.prompt or tree.prompt, branches=(replace(branch, prompt=None),))
+        for branch in tree.branches
+    ]
+
+
+def _joined(parts: Sequence[TokenisedTree]) -> TokenisedTree:
+    """Undo `_by_prompt`: the prompts' common beginning is the tree's."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    prompts = [part.prompt_ids for part in parts]
+    shared = sum(1 for _ in takewhile(lambda ids: len(set(ids)) == 1, zip(*prompts, strict=False)))
+    cut = TruncationCount.of(parts)
+    return TokenisedTree(
+        id=first.id,
+        prompt_ids=first.prompt_ids[:shared],
+        branches=tuple(part.branches[0] for part in parts),
+        step_ends=tuple(part.step_ends[0] for part in parts),
+        truncated=replace(cut, records=min(cut.records, 1)),
+        contexts=tuple(ids[shared:] for ids in prompts),
+    )
 
 
 def step_of_token(ends: Sequence[int]) -> NDArray[np.int64]:

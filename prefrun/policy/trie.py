@@ -50,7 +50,7 @@ class Trie:
     places: tuple[Ints, ...]
     """Per branch, in the tree's own order, the row places of its answer's tokens."""
     prompt: int
-    """P: places below it are the prompt's and are not scored."""
+    """P: places below it are the prompt's and are not scored; 0 where prompts begin differently."""
     chains: tuple[tuple[int, int], ...]
     """Row ranges in which each token follows the one before it; together they are the row."""
     blocks: tuple[Block, ...]
@@ -60,10 +60,20 @@ class Trie:
         return len(self.ids)
 
     @classmethod
-    def of(cls, prompt: Sequence[int], branches: Sequence[Sequence[int]]) -> Trie:
-        """Build the trie of BRANCHES behind PROMPT; a tree without branches is its prompt."""
-        order = sorted(range(len(branches)), key=lambda k: tuple(branches[k]))
-        rows = [np.fromiter((*prompt, *branches[k]), dtype=np.int64) for k in order]
+    def of(
+        cls,
+        prompt: Sequence[int],
+        branches: Sequence[Sequence[int]],
+        contexts: Sequence[Sequence[int]] = (),
+    ) -> Trie:
+        """Build the trie of BRANCHES behind PROMPT; a tree without branches is its prompt.
+
+        CONTEXTS are what each branch has between the two, which is no answer.
+        """
+        contexts = contexts or ((),) * len(branches)
+        rests = [(*context, *ids) for context, ids in zip(contexts, branches, strict=True)]
+        order = sorted(range(len(branches)), key=rests.__getitem__)
+        rows = [np.fromiter((*prompt, *rests[k]), dtype=np.int64) for k in order]
         if not rows:
             rows = [np.array(prompt, dtype=np.int64)]
         builder = _Builder()
@@ -71,7 +81,7 @@ class Trie:
             builder.add(row)
         places: list[Ints] = [np.empty(0, dtype=np.int64)] * len(branches)
         for branch, path in zip(order, builder.paths, strict=False):
-            places[branch] = path[len(prompt) :]
+            places[branch] = path[len(prompt) + len(contexts[branch]) :]
         return builder.trie(tuple(places), len(prompt))
 
 

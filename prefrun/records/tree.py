@@ -47,6 +47,8 @@ class Branch:
     """How much this branch counts, at least 0."""
     source: str | None = None
     """Who wrote it, such as a model's name."""
+    prompt: Prompt | None = None
+    """What this answer replies to, where that is not the tree's prompt. Never scored."""
 
     @property
     def text(self) -> str:
@@ -71,10 +73,7 @@ class PreferenceTree:
     @property
     def prompt_text(self) -> str:
         """The prompt as one string, for judges and reports: the last user message of a chat."""
-        if isinstance(self.prompt, str):
-            return self.prompt
-        users = [message.content for message in self.prompt if message.role == "user"]
-        return users[-1] if users else ""
+        return _prompt_text(self.prompt)
 
     def labels(self, objective: str = OVERALL) -> list[float]:
         """One number per branch, higher is better: the scores of OBJECTIVE, else the negated ranks.
@@ -114,9 +113,9 @@ class PreferenceTree:
             )
         for number, branch in enumerate(self.branches):
             _validate_branch(branch, f"branches[{number}]", self.id)
-        texts = [branch.text for branch in self.branches]
-        for number, text in enumerate(texts):
-            first = texts.index(text)
+        answers = [(branch.prompt, branch.text) for branch in self.branches]
+        for number, answer in enumerate(answers):
+            first = answers.index(answer)
             if first != number:
                 raise DataError(
                     f"the same answer as branches[{first}]",
@@ -125,9 +124,18 @@ class PreferenceTree:
                 )
 
 
+def _prompt_text(prompt: Prompt) -> str:
+    if isinstance(prompt, str):
+        return prompt
+    users = [message.content for message in prompt if message.role == "user"]
+    return users[-1] if users else ""
+
+
 def _validate_branch(branch: Branch, where: str, record: str) -> None:
     if not branch.steps:
         raise DataError("no steps", record=record, field=f"{where}.steps")
+    if branch.prompt is not None and not _prompt_text(branch.prompt).strip():
+        raise DataError("the prompt is empty", record=record, field=f"{where}.prompt")
     numbers = {f"scores.{name}": score for name, score in branch.scores.items()}
     numbers |= {
         f"steps[{i}].score": s.score for i, s in enumerate(branch.steps) if s.score is not None

@@ -27,14 +27,20 @@ steps = st.lists(ids, max_size=4).map(tuple)
 
 @st.composite
 def trees(draw):
-    """Branches grown from common beginnings: twins, prefixes of others, one token, none at all."""
-    prompt = tuple(draw(st.lists(ids, min_size=1, max_size=6)))
+    """Branches grown from common beginnings: twins, prefixes of others, one token, none at all.
+
+    In some trees each branch has a prompt of its own, with or without a common beginning.
+    """
+    apart = draw(st.booleans())
+    prompt = tuple(draw(st.lists(ids, min_size=0 if apart else 1, max_size=6)))
     branches = draw(st.lists(steps, min_size=1, max_size=4))
     for _ in range(draw(st.integers(0, 5))):
         grown = draw(st.sampled_from(branches)) + draw(steps)
         branches.append(grown[: draw(st.integers(0, 12))])
     ends = tuple((len(branch),) for branch in branches)
-    return TokenisedTree("x", prompt, tuple(branches), ends, NOT_CUT)
+    own = st.lists(ids, min_size=1, max_size=4).map(tuple)
+    contexts = tuple(draw(own) for _ in branches) if apart else ()
+    return TokenisedTree("x", prompt, tuple(branches), ends, NOT_CUT, contexts)
 
 
 def outcome(model, forest, packing):

@@ -15,7 +15,9 @@ from prefrun.policy.cache import ReferenceCache
 from prefrun.policy.fingerprint import fingerprint
 from prefrun.policy.packing import PLAIN
 from prefrun.policy.reference import reference_logps
+from prefrun.policy.policy import BranchLogps
 from prefrun.policy.tokenise import Tokeniser
+from prefrun.records.tree import Branch, PreferenceTree, Step
 
 
 @pytest.fixture
@@ -161,3 +163,21 @@ def test_training_mode_is_restored(loaded, tokens):
     loaded.model.train()
     reference_logps(loaded, tokens, None, PLAIN, 4096)
     assert loaded.model.training
+
+
+def test_a_branch_with_a_prompt_of_its_own_is_that_of_another_tree(
+    loaded, tokenizer, cache, forwards
+):
+    tokeniser = Tokeniser(tokenizer, 128)
+    alone = [
+        PreferenceTree(side, f"go {side}: ", (Branch((Step(answer),)),))
+        for side, answer in (("up", "yes"), ("down", "no"))
+    ]
+    one, other = reference_logps(loaded, tokeniser.tokenise_all(alone), cache, PLAIN, 100)
+    forwards.clear()
+    branches = tuple(Branch(tree.branches[0].steps, prompt=tree.prompt) for tree in alone)
+    joined = tokeniser.tokenise_all([PreferenceTree("joined", "go home: ", branches)])
+    known = reference_logps(loaded, joined, cache, PLAIN, 100)
+    assert forwards == []
+    assert_close(known, [BranchLogps((*one.token_logps, *other.token_logps))])
+    assert_close(reference_logps(loaded, joined, None, PLAIN, 100), known, atol=1e-5)

@@ -226,3 +226,34 @@ def test_stop_ids_know_the_templates_end_of_turn(make_tokenizer):
     marks = tokenizer.convert_tokens_to_ids(["</s>", "<|im_end|>"])
     assert Tokeniser(tokenizer, 64).stop_ids == set(marks)
     assert Tokeniser(make_tokenizer(None, eos_token="</s>"), 64).stop_ids == {marks[0]}
+
+
+def test_a_branch_with_a_prompt_of_its_own_has_the_ids_of_a_tree_of_its_own(tokenizer):
+    asked, other = (Message("user", "say yes or no"),), (Message("user", "say yes"),)
+    branches = (Branch((Step("yes"),), prompt=other), Branch((Step("no"), Step("!"))))
+    tokens = Tokeniser(tokenizer, 64).tokenise(PreferenceTree("t", asked, branches))
+    alone = [
+        Tokeniser(tokenizer, 64).tokenise(PreferenceTree("t", prompt, (Branch(branch.steps),)))
+        for prompt, branch in zip((other, asked), branches, strict=True)
+    ]
+    assert tokens.prompts == [tree.prompt_ids for tree in alone]
+    assert list(tokens.branches) == [tree.branches[0] for tree in alone]
+    assert list(tokens.step_ends) == [tree.step_ends[0] for tree in alone]
+    assert all(tokens.contexts)
+    assert len({ids[0] for ids in tokens.contexts}) == 2
+    assert tokens.only([1]).prompts == [alone[1].prompt_ids]
+
+
+def test_prompts_that_begin_differently_share_nothing(tokenizer):
+    branches = (Branch((Step("yes"),), prompt="up: "), Branch((Step("no"),), prompt="down: "))
+    tokens = Tokeniser(tokenizer, 64).tokenise(PreferenceTree("t", "unused", branches))
+    assert tokens.prompt_ids == ()
+    assert [tokenizer.decode(ids) for ids in tokens.contexts] == ["up: ", "down: "]
+
+
+def test_own_prompts_are_cut_and_counted_with_the_record(tokenizer):
+    long = Branch((Step("yes"),), prompt="up and down and up again: " * 9)
+    tree = PreferenceTree("t", "up: ", (long, Branch((Step("no"),))))
+    tokens = Tokeniser(tokenizer, 20).tokenise(tree)
+    assert len(tokens.prompts[0]) + len(tokens.branches[0]) == 20
+    assert tokens.truncated == TruncationCount(records=1, prompts=1, answers=0)
