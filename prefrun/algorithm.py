@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
     from torch import Tensor
+    from torch.nn import Module
 
     from prefrun.evaluation.evaluator import Estimate
     from prefrun.policy.batch import BranchBatch
@@ -42,6 +43,9 @@ class LossOutput:
     terms: Mapping[str, Term]
     metrics: Mapping[str, Tensor] = field(default_factory=dict)
     """Scalars without gradient."""
+    sums: Mapping[str, Tensor] = field(default_factory=dict)
+    """Numbers without gradient, of any shape, that the host adds up over all micro-batches and
+    processes of a step and hands to `LossAlgorithm.step_done`. The names never change."""
 
     @property
     def loss(self) -> Tensor:
@@ -88,11 +92,36 @@ class LossAlgorithm(Algorithm, ABC):
     batch_coupled: ClassVar[bool] = False
     """Whether a tree's value depends, by definition, on the other trees of its batch; under DDP,
     of its process' batch."""
+    module: Module | None = None
+    """What `make_module` returned."""
+    module_learning_rate: float | None = None
+    """Of the module's parameters; None = the trainer's."""
 
     def prepare(self, trees: Sequence[PreferenceTree], seed: int) -> list[PreferenceTree]:
         """Return the training records, once, before tokenisation. May relabel, reorder, split."""
         del seed
         return list(trees)
+
+    def order(self, trees: Sequence[PreferenceTree], count: int, seed: int) -> list[int] | None:
+        """Return COUNT indices into the prepared TREES, in the order of training.
+
+        COUNT is steps times prompts per step. None = shuffled anew in every epoch.
+        """
+        del trees, count, seed
+        return None
+
+    def make_module(self, hidden_size: int) -> Module | None:
+        """Return what the method trains or keeps beside the policy: heads, moving averages.
+
+        HIDDEN_SIZE is the policy's. The host calls this once, keeps the result as `module`, trains
+        its parameters with the policy, without weight decay or clipping, and saves it in
+        checkpoints.
+        """
+        del hidden_size
+        return None
+
+    def step_done(self, sums: Mapping[str, Tensor]) -> None:
+        """Take the SUMS of a step's outputs, after its gradients; may update `module`'s buffers."""
 
     @abstractmethod
     def loss(self, batch: BranchBatch) -> LossOutput:

@@ -68,8 +68,6 @@ class Job:
     algorithm: Algorithm
     directory: RunDirectory
     origin: Origin
-    checkpoint: Path | None = None
-    """Where to go on from; None = from the start."""
 
 
 def run(config: DictConfig, output_dir: Path, origin: Origin) -> dict[str, Any]:
@@ -93,8 +91,7 @@ def resume(directory: RunDirectory, config: DictConfig, origin: Origin) -> dict[
     plan = make_plan(config)
     data, reward, algorithm = _inputs(plan)
     check_same_data(directory, data.fingerprint)
-    checkpoint = directory.last_checkpoint()
-    return _carry_out(Job(plan, data, reward, algorithm, directory, origin, checkpoint))
+    return _carry_out(Job(plan, data, reward, algorithm, directory, origin))
 
 
 def _inputs(plan: Plan) -> tuple[DataSplit, Reward | None, Algorithm]:

@@ -15,9 +15,9 @@ from prefrun.comparison.wording import (
     legend,
     value_text,
 )
-from prefrun.plugins import plugin_manager
 from prefrun.rundir.display import MISSING, format_number
 from prefrun.rundir.files import write_atomically
+from prefrun.rundir.sections import plugin_sections
 from prefrun.rundir.table import markdown_table
 
 NAME = "comparison"
@@ -128,10 +128,8 @@ def _tests(comparison: Comparison) -> list[str]:
 
 
 def _sections_of_plugins(comparison: Comparison, folder: Path) -> list[list[str]]:
-    hook = plugin_manager()[0].hook
     paths = [run.path for row in comparison.rows for run in row.runs]
-    texts = hook.prefrun_comparison_section(directories=paths, folder=folder)
-    return [[text.rstrip()] for text in texts]
+    return plugin_sections("prefrun_comparison_section", directories=paths, folder=folder)
 
 
 def _runs(comparison: Comparison, folder: Path) -> list[str]:

@@ -42,6 +42,8 @@ class BranchBatch:
     is no step; they carry the gradient. None where the algorithm does not need them."""
     ids: tuple[str, ...] = ()
     """[B] the trees' ids."""
+    annotators: tuple[str, ...] = ()
+    """[B] who judged each tree; '' where that is unknown."""
 
     @property
     def policy_logps(self) -> Tensor:

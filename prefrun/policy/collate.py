@@ -38,6 +38,8 @@ class Example:
     """Per objective that every branch has, one score per branch."""
     reference: tuple[Tensor, ...] | None
     """Per branch, [T_k] log-probs of its tokens under the reference."""
+    annotator: str = ""
+    """Who judged the tree; '' where that is unknown."""
 
     @classmethod
     def of(
@@ -65,13 +67,14 @@ class Example:
                 for name in shared
             },
             reference=reference.token_logps if reference else None,
+            annotator=tree.annotator or "",
         )
 
 
 def collate(
     examples: Sequence[Example], pad_token_id: int, packing: Packing = PLAIN
 ) -> dict[str, Any]:
-    """Return B examples as a flat dict of tensors, plus 'ids', a tuple of str.
+    """Return B examples as a flat dict of tensors, plus 'ids' and 'annotators', tuples of str.
 
     It passes `transformers.Trainer` and accelerate unharmed. Read it with `token_logprobs` and
     `branch_batch`. Reference and objectives are in it only where every example has them.
@@ -93,6 +96,7 @@ def collate(
         "weights": torch.tensor([example.weight for example in examples], dtype=torch.float32),
         "branch_weights": padded([example.branch_weights for example in examples], torch.float32),
         "step_scores": step_scores,
+        "annotators": tuple(example.annotator for example in examples),
     }
     for name in sorted(shared):
         rows = [example.objectives[name] for example in examples]
@@ -165,4 +169,5 @@ def branch_batch(
         extras=per_token,
         step_embeddings=extras.get(STEP_EMBEDDINGS),
         ids=batch["ids"],
+        annotators=batch["annotators"],
     )

@@ -106,17 +106,24 @@ class RunDirectory:
         """Folder of checkpoint-N folders, N = optimizer step."""
         return self.path / "checkpoints"
 
-    def last_checkpoint(self) -> Path | None:
+    def round_checkpoints(self, round: int | None) -> Path:
+        """Folder of one ROUND's checkpoint-N folders; None: of a training without rounds."""
+        return self.checkpoints if round is None else self.checkpoints / f"round-{round}"
+
+    def last_checkpoint(self, round: int | None = None) -> Path | None:
         """Return the checkpoint of the highest step; None where there is none.
 
         A folder gets its name checkpoint-N only once it is whole.
         """
-        steps = [
-            int(folder.name.removeprefix("checkpoint-"))
-            for folder in self.checkpoints.glob("checkpoint-*")
-            if folder.is_dir() and folder.name.removeprefix("checkpoint-").isdecimal()
-        ]
-        return self.checkpoints / f"checkpoint-{max(steps)}" if steps else None
+        folder = self.round_checkpoints(round)
+        steps = _numbers(folder, "checkpoint-")
+        return folder / f"checkpoint-{max(steps)}" if steps else None
+
+    def checkpointed_steps(self) -> int:
+        """Return the optimizer steps behind the last checkpoint, those of earlier rounds too."""
+        rounds: list[int | None] = [*_numbers(self.checkpoints, "round-")] or [None]
+        found = [self.last_checkpoint(round) for round in rounds]
+        return sum(int(path.name.removeprefix("checkpoint-")) for path in found if path)
 
     @property
     def model(self) -> Path:
@@ -142,3 +149,9 @@ class RunDirectory:
     def log(self) -> Path:
         """Log messages and tracebacks."""
         return self.path / "prefrun.log"
+
+
+def _numbers(folder: Path, prefix: str) -> list[int]:
+    """The N of the folders PREFIX + N in FOLDER."""
+    names = [path.name.removeprefix(prefix) for path in folder.glob(f"{prefix}*") if path.is_dir()]
+    return [int(name) for name in names if name.isdecimal()]

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from prefrun.plugins import plugin_manager
 from prefrun.rundir.directory import RunDirectory
 from prefrun.rundir.files import read_json, read_json_lines, write_atomically
 from prefrun.rundir.metrics import read_metrics
+from prefrun.rundir.sections import plugin_sections
 from prefrun.rundir.status import read_status
 from prefrun.rundir.summary import read_summary
 from prefrun.rundir.table import HEADINGS, markdown_table, result_rows
@@ -38,7 +38,7 @@ def write_report(directory: RunDirectory, folder: Path | None = None) -> Path:
         _heading(directory, manifest, summary),
         _result(summary) if summary else [],
         _curves([path.relative_to(folder) for path in plots]),
-        *_sections_of_plugins(directory, folder),
+        *plugin_sections("prefrun_report_section", directory=directory.path, folder=folder),
         _records(manifest, summary) if summary else [],
         _answers(directory),
         _origin(manifest),
@@ -81,12 +81,6 @@ def _curves(plots: list[Path]) -> list[str]:
         return []
     pictures = [f"![{path.stem} over training]({path.as_posix()})" for path in plots]
     return ["## Learning curves", "", "\n\n".join(pictures)]
-
-
-def _sections_of_plugins(directory: RunDirectory, folder: Path) -> list[list[str]]:
-    hook = plugin_manager()[0].hook
-    texts = hook.prefrun_report_section(directory=directory.path, folder=folder)
-    return [[text.rstrip()] for text in texts]
 
 
 def _records(manifest: Mapping[str, Any], summary: Mapping[str, Any]) -> list[str]:

@@ -16,6 +16,7 @@ STEPS = 2
 """Steps per branch, where it has as many tokens."""
 WIDTH = 5
 """Of a step's embedding."""
+ANNOTATORS = ("anna", "", "ben")
 OBJECTIVES = ("helpfulness", "honesty")
 """Objectives beside 'overall'."""
 
@@ -65,6 +66,7 @@ def make_batch(
         extras={n: policy * (2 * _uniform(policy.shape, draw)) for n in _extra_names(needs)},
         step_embeddings=_embeddings(step_scores, draw) if STEP_EMBEDDINGS in needs else None,
         ids=tuple(f"tree-{number}" for number in range(trees)),
+        annotators=tuple(ANNOTATORS[number % len(ANNOTATORS)] for number in range(trees)),
     )
     return cast(batch, dtype)
 

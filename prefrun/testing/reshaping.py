@@ -70,7 +70,11 @@ def cast(batch: BranchBatch, dtype: torch.dtype) -> BranchBatch:
 def select_trees(batch: BranchBatch, order: list[int]) -> BranchBatch:
     """Return the trees of BATCH at the positions in ORDER."""
     chosen = map_tensors(batch, lambda _, tensor: tensor[order])
-    return replace(chosen, ids=tuple(batch.ids[number] for number in order))
+    return replace(
+        chosen,
+        ids=tuple(batch.ids[number] for number in order),
+        annotators=tuple(batch.annotators[number] for number in order),
+    )
 
 
 def permute_branches(batch: BranchBatch, seed: int) -> BranchBatch:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefrun.algorithm import (
@@ -57,7 +56,7 @@ def execute(run: Run, job: Job, tracker: Tracker, watch: Stopwatch) -> dict[str,
             console.print(f"  forward {session.packing.note}", markup=False)
         before = _evaluate_before(session, plan, directory, algorithm)
         watch.lap("evaluation")
-        MetricsLog(directory.metrics).truncate_after(_step_of(job.checkpoint))
+        MetricsLog(directory.metrics).truncate_after(directory.checkpointed_steps())
         outcome = _train(session, algorithm)
         watch.lap("training")
         after = _evaluate_after(session, plan, directory, outcome, before)
@@ -165,10 +164,6 @@ def record_model(directory: RunDirectory, loaded: LoadedModel, packing: Packing)
     }
     manifest["hardware"] = describe_machine()  # torch is imported now, so GPUs are known
     write_json(directory.manifest, manifest)
-
-
-def _step_of(checkpoint: Path | None) -> int:
-    return int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
 
 
 def _record_counts(session: Session) -> dict[str, int]:

@@ -48,11 +48,16 @@ def join(joint: Part, parts: Sequence[Part], results: Sequence[Mapping[str, Tens
     }
 
 
-def slopes_by(loss: Tensor, whole: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return the gradient of LOSS by each tensor of WHOLE that it depends on."""
+def slopes_by(
+    loss: Tensor, whole: Mapping[str, Tensor], parameters: Sequence[Tensor] = ()
+) -> dict[str, Tensor]:
+    """Return the gradient of LOSS by each tensor of WHOLE that it depends on.
+
+    Those by PARAMETERS, the algorithm's own, become their `grad`.
+    """
     leaves = {name: values for name, values in whole.items() if values.requires_grad}
-    slopes = torch.autograd.grad(loss, list(leaves.values()), allow_unused=True)
-    return {n: slope for n, slope in zip(leaves, slopes, strict=True) if slope is not None}
+    torch.autograd.backward(loss, inputs=[*leaves.values(), *parameters])
+    return {name: leaf.grad for name, leaf in leaves.items() if leaf.grad is not None}
 
 
 def share(part: Part, result: Mapping[str, Tensor], slopes: Mapping[str, Tensor]) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import nullcontext
 from itertools import chain
@@ -10,12 +11,14 @@ from pathlib import Path
 import torch
 from torch import Tensor
 from transformers import PrinterCallback
+from transformers.trainer_utils import SaveStrategy
 
 from prefrun.algorithm import LossAlgorithm
 from prefrun.console import progress
 from prefrun.errors import ConfigError, DataError
 from prefrun.policy.attention.switch import tree_attention
 from prefrun.policy.collate import Example
+from prefrun.policy.policy import BranchLogps
 from prefrun.policy.scoring import scored_batches
 from prefrun.records.tree import PreferenceTree
 from prefrun.training.arguments import training_arguments
@@ -28,39 +31,36 @@ from prefrun.training.step import collate_step
 from prefrun.training.trainer import PreferenceTrainer
 
 
-def train(session: Session, algorithm: LossAlgorithm, checkpoint: Path | None) -> None:
-    """Train `session.loaded.model` in place, from CHECKPOINT where one is given.
+def train(
+    session: Session,
+    algorithm: LossAlgorithm,
+    trees: Sequence[PreferenceTree],
+    round: int | None = None,
+) -> None:
+    """Train `session.loaded.model` in place on TREES, from the last checkpoint where there is one.
 
-    Raises PrefrunError where the step-0 gate refuses, the loss is not finite or the disk is full;
-    KeyboardInterrupt at Ctrl-C, after the step's checkpoint.
+    ROUND: see `Services.train`. Raises PrefrunError where the step-0 gate refuses, the loss is not
+    finite or the disk is full; KeyboardInterrupt at Ctrl-C, after the step's checkpoint.
     """
     settings = session.config.trainer
     if settings.compile:
         check_compiler(session.loaded.model.device.type)
-    trees = _prepared(session, algorithm)
-    examples = make_examples(session, algorithm, trees)
+    prepared = _prepared(session, algorithm, trees)
+    checkpoint = session.directory.last_checkpoint(round)
+    trainer = _trainer(session, algorithm, prepared, round)
+    steps = trainer.args.max_steps
+    done = _step_of(checkpoint)
+    earlier, session.steps = session.steps, session.steps + done
+    if round is not None and done == steps:
+        assert checkpoint is not None
+        trainer.restore(checkpoint)
+        session.loaded.model.eval()
+        return
+    examples = make_examples(session, algorithm, prepared, round)
     if checkpoint is None and "reference" in algorithm.needs:
         _gate(session, examples[: settings.batch_size])
-    trainer = PreferenceTrainer(
-        algorithm=algorithm,
-        model=session.loaded.model,
-        args=training_arguments(
-            settings,
-            session.checkpoint_dir(),
-            session.run.seed,
-            session.loaded.model.device.type,
-        ),
-        train_dataset=ExampleDataset(examples),
-        data_collator=lambda items: collate_step(
-            items,
-            session.loaded.tokenizer.pad_token_id,
-            session.packing,
-            settings.micro_batch_tokens,
-            algorithm.batch_coupled,
-        ),
-        processing_class=session.loaded.tokenizer,
-    )
-    observer = Observer(session, trainer.check_gradients)
+    trainer.train_dataset = ExampleDataset(examples)
+    observer = Observer(session, trainer.check_gradients, earlier)
     trainer.add_callback(observer)
     trainer.remove_callback(PrinterCallback)  # the host shows progress itself
     attention = tree_attention(trainer.model) if session.packing.kernel else nullcontext()
@@ -72,12 +72,51 @@ def train(session: Session, algorithm: LossAlgorithm, checkpoint: Path | None) -
         compiled,
     ):
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    session.steps = trainer.state.global_step
+    session.steps = earlier + trainer.state.global_step
     session.loaded.model.eval()
 
 
-def _prepared(session: Session, algorithm: LossAlgorithm) -> list[PreferenceTree]:
-    trees = algorithm.prepare(session.data.train, session.run.seed)
+def _trainer(
+    session: Session,
+    algorithm: LossAlgorithm,
+    trees: Sequence[PreferenceTree],
+    round: int | None,
+) -> PreferenceTrainer:
+    """Return the trainer, which has no records yet."""
+    settings, device = session.config.trainer, session.loaded.model.device.type
+    seed = session.run.seed + (round or 0)
+    folder = session.directory.round_checkpoints(round)
+    arguments = training_arguments(settings, folder, seed, device)
+    per_step = settings.batch_size * arguments.world_size
+    if arguments.max_steps < 0:
+        arguments.max_steps = math.ceil(settings.epochs * math.ceil(len(trees) / per_step))
+    if round is not None and not settings.checkpoint_steps:  # its end is kept for a resumed run
+        arguments.save_strategy = SaveStrategy.STEPS
+        arguments.save_steps = arguments.max_steps
+    return PreferenceTrainer(
+        algorithm=algorithm,
+        order=algorithm.order(trees, arguments.max_steps * per_step, seed),
+        model=session.loaded.model,
+        args=arguments,
+        data_collator=lambda items: collate_step(
+            items,
+            session.loaded.tokenizer.pad_token_id,
+            session.packing,
+            settings.micro_batch_tokens,
+            algorithm.batch_coupled,
+        ),
+        processing_class=session.loaded.tokenizer,
+    )
+
+
+def _step_of(checkpoint: Path | None) -> int:
+    return int(checkpoint.name.rpartition("-")[2]) if checkpoint else 0
+
+
+def _prepared(
+    session: Session, algorithm: LossAlgorithm, given: Sequence[PreferenceTree]
+) -> list[PreferenceTree]:
+    trees = algorithm.prepare(given, session.run.seed)
     for tree in trees:
         if len(tree.branches) < algorithm.min_branches:
             raise DataError(
@@ -92,13 +131,19 @@ def _prepared(session: Session, algorithm: LossAlgorithm) -> list[PreferenceTree
 
 
 def make_examples(
-    session: Session, algorithm: LossAlgorithm, trees: Sequence[PreferenceTree]
+    session: Session,
+    algorithm: LossAlgorithm,
+    trees: Sequence[PreferenceTree],
+    round: int | None = None,
 ) -> list[Example]:
-    """Tokenise TREES and attach labels and, where the algorithm needs them, reference log-probs."""
+    """Tokenise TREES and attach labels and, where the algorithm needs them, reference log-probs.
+
+    The reference is the start model, in a later ROUND the model as it is now.
+    """
     tokenised = session.tokenise(trees)
-    references = (
-        session.reference_of(tokenised) if "reference" in algorithm.needs else [None] * len(trees)
-    )
+    references: Sequence[BranchLogps | None] = [None] * len(trees)
+    if "reference" in algorithm.needs:
+        references = session.policy().logps(trees) if round else session.reference_of(tokenised)
     return [
         Example.of(tree, tokens, session.data.objective, reference)
         for tree, tokens, reference in zip(trees, tokenised, references, strict=True)

@@ -30,8 +30,11 @@ class Listener(Protocol):
 class Observer(TrainerCallback):
     """A transformers callback that forwards to a `Listener`."""
 
-    def __init__(self, listener: Listener, check_gradients: Callable[[Any], None]) -> None:
-        self.listener = listener
+    def __init__(
+        self, listener: Listener, check_gradients: Callable[[Any], None], earlier: int = 0
+    ) -> None:
+        """EARLIER are the steps of the rounds before this one; all steps are counted on."""
+        self.listener, self.earlier = listener, earlier
         self.check_gradients = check_gradients
         self.stop_requested = False
 
@@ -42,7 +45,9 @@ class Observer(TrainerCallback):
     def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
         """Count the step; at Ctrl-C save and stop; log wherever a checkpoint is written."""
         if state.is_world_process_zero:
-            self.listener.step_done(state.global_step, state.max_steps)
+            self.listener.step_done(
+                self.earlier + state.global_step, self.earlier + state.max_steps
+            )
         if self.stop_requested:
             control.should_save = control.should_training_stop = True
         if control.should_save:  # a resumed run then starts with an empty average
@@ -53,13 +58,13 @@ class Observer(TrainerCallback):
         logs: dict[str, float] = rest.get("logs") or {}
         if state.is_world_process_zero and "loss" in logs:
             metrics = {name: value for name, value in logs.items() if name not in SKIPPED_LOGS}
-            self.listener.log(state.global_step, metrics)
+            self.listener.log(self.earlier + state.global_step, metrics)
 
     def on_save(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
         """Forward that a checkpoint is whole."""
         if state.is_world_process_zero:
             path = Path(args.output_dir) / f"checkpoint-{state.global_step}"
-            self.listener.checkpoint_written(state.global_step, path)
+            self.listener.checkpoint_written(self.earlier + state.global_step, path)
 
     @contextmanager
     def stopping_at_interrupt(self) -> Iterator[None]:

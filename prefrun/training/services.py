@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -59,11 +59,6 @@ class Services(Protocol):
         ...
 
     @property
-    def checkpoint(self) -> Path | None:
-        """The trainer's checkpoint that a resumed run goes on from; None = from the start."""
-        ...
-
-    @property
     def loaded(self) -> LoadedModel:
         """The model to train, with its tokenizer."""
         ...
@@ -80,11 +75,19 @@ class Services(Protocol):
         """Reference log-probs, from the cache where they are known."""
         ...
 
-    def train(self, algorithm: LossAlgorithm) -> Policy:
-        """Train the run's model with a loss by the host's loop; at most once in a run.
+    def train(
+        self,
+        algorithm: LossAlgorithm,
+        trees: Sequence[PreferenceTree] | None = None,
+        round: int | None = None,
+    ) -> Policy:
+        """Train the run's model with a loss by the host's loop, and return it as a policy.
 
-        Trains on `algorithm.prepare(data.train, seed)` with the trainer's settings; a resumed run
-        goes on from its last checkpoint. Returns the trained model as a policy.
+        TREES: the records to train on, which `algorithm.prepare` gets; None = the data's. Without
+        a ROUND at most once in a run. Rounds 0, 1, 2, ... follow each other: each has the
+        trainer's steps and a new optimizer, and its reference is the model as the round begins,
+        which the algorithm may have changed since the round before. A resumed run goes on from
+        the last checkpoint, and a finished round only gives its weights back.
         """
         ...
 

@@ -37,7 +37,7 @@ class Session:
 
     def __init__(self, run: Run, job: Job, tracker: Tracker) -> None:
         self.run, self.config, self.data, self.reward = run, job.plan, job.data, job.reward
-        self.directory, self.checkpoint = job.directory, job.checkpoint
+        self.directory = job.directory
         self.truncation = TruncationCount()
         self.steps = 0
         self.show: Callable[[int, int], None] = lambda done, total: None
@@ -142,11 +142,16 @@ class Session:
         """Reference log-probs, at any time, from the cache where they are known."""
         return self.reference_of(self.tokenise(trees), self._frozen)
 
-    def train(self, algorithm: LossAlgorithm) -> Policy:
-        """Train the model in place with a loss, from the checkpoint where there is one."""
+    def train(
+        self,
+        algorithm: LossAlgorithm,
+        trees: Sequence[PreferenceTree] | None = None,
+        round: int | None = None,
+    ) -> Policy:
+        """See `Services.train`."""
         from prefrun.training.loop import train  # the loop knows sessions
 
-        train(self, algorithm, self.checkpoint)
+        train(self, algorithm, self.data.train if trees is None else trees, round)
         return self.policy()
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:

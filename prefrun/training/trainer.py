@@ -19,6 +19,7 @@ from prefrun.algorithm import LossAlgorithm, LossOutput
 from prefrun.errors import PrefrunError
 from prefrun.policy.collate import STEP_EMBEDDINGS, branch_batch
 from prefrun.policy.logprobs import token_logprobs
+from prefrun.training.companion import Companion
 from prefrun.training.disk import reporting_full_disk
 from prefrun.training.joint import LOGPS, join, results_of, share, slopes_by
 
@@ -39,9 +40,14 @@ class PreferenceTrainer(Trainer):
     first, so neither the passes nor DDP change the loss.
     """
 
-    def __init__(self, *, algorithm: LossAlgorithm, **arguments: Any) -> None:
+    def __init__(
+        self, *, algorithm: LossAlgorithm, order: list[int] | None = None, **arguments: Any
+    ) -> None:
+        """ORDER are the indices of the records to train on, one after the other; None = shuffle."""
         super().__init__(**arguments)
         self.algorithm = algorithm
+        self.companion = Companion(algorithm, self.model)
+        self._order = order
         self._totals: dict[str, Tensor] = {}
         self._metrics: dict[str, list[float]] = defaultdict(list)
         self._staging = False
@@ -51,6 +57,18 @@ class PreferenceTrainer(Trainer):
     def _root(self) -> Path:
         """Folder of the checkpoints."""
         return Path(str(self.args.output_dir))
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        """Follow the algorithm's order, where it has one."""
+        return self._order or super()._get_train_sampler(train_dataset)
+
+    def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
+        """Train the algorithm's own parameters, too."""
+        is_new = self.optimizer is None
+        optimizer: torch.optim.Optimizer = super().create_optimizer(model)
+        if is_new:
+            self.companion.join(optimizer, self.args.learning_rate)
+        return optimizer
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
@@ -75,7 +93,8 @@ class PreferenceTrainer(Trainer):
             zeros = torch.zeros(shape, device=inputs["token_mask"].device)
             extras = {name: zeros for name in self.algorithm.needs - {"reference"}}
             if STEP_EMBEDDINGS in extras:
-                extras[STEP_EMBEDDINGS] = zeros.new_zeros(*shape[:2], inputs["steps"], 1)
+                size = (*shape[:2], inputs["steps"], self.companion.hidden_size)
+                extras[STEP_EMBEDDINGS] = zeros.new_zeros(size)
             with torch.no_grad():
                 output = self.algorithm.loss(branch_batch(inputs, zeros, extras))
             for name, term in output.terms.items():
@@ -94,6 +113,7 @@ class PreferenceTrainer(Trainer):
         """Run a step's passes, forward and backward, and return its loss. Raises NonFiniteError."""
         del num_items_in_batch
         model.train()
+        self.companion.begin_step()
         step: dict[str, Any] = self._prepare_inputs(inputs)
         joint, passes = step["joint"], step["passes"]
         rehearsals, real = (passes if joint else []), len(passes)
@@ -110,9 +130,11 @@ class PreferenceTrainer(Trainer):
                 if joint:
                     loss = share(part, results_of(model, part, self.algorithm.needs), slopes)
                 else:
-                    loss = self._loss(part, *token_logprobs(model, part, self.algorithm.needs))
+                    results = token_logprobs(model, part, self.algorithm.needs)
+                    loss = self._loss(part, *results, counts=number < real)
                     total = total + loss.detach() * (number < real)
                 self.accelerator.backward(loss * (number < real))
+        self.companion.end_step(self.accelerator)
         return total
 
     def _in_step_with_others(self, is_joint: bool, passes: Parts) -> tuple[Parts, Parts]:
@@ -133,17 +155,25 @@ class PreferenceTrainer(Trainer):
             whole[name].requires_grad_()
         extras = {name: values for name, values in whole.items() if name != LOGPS}
         loss = self._loss(joint, whole[LOGPS], extras)
-        return loss.detach(), slopes_by(loss, whole)
+        return loss.detach(), slopes_by(loss, whole, self.companion.parameters)
 
-    def _loss(self, inputs: dict[str, Any], logps: Tensor, extras: dict[str, Tensor]) -> Tensor:
-        """Return these records' share of the step's loss."""
+    def _loss(
+        self,
+        inputs: dict[str, Any],
+        logps: Tensor,
+        extras: dict[str, Tensor],
+        counts: bool = True,
+    ) -> Tensor:
+        """Return these records' share of the step's loss; a pass that COUNTS leaves its numbers."""
         batch = branch_batch(inputs, logps, extras)
         output = self.algorithm.loss(batch)
         loss = self._share(output)
         if not torch.isfinite(loss):
             raise NonFiniteError(self._complaint("the loss", batch.ids))
-        for name, value in output.metrics.items():
-            self._metrics[name].append(float(value))
+        if counts:
+            self.companion.add(output.sums)
+            for name, value in output.metrics.items():
+                self._metrics[name].append(float(value))
         return loss
 
     def _share(self, output: LossOutput) -> Tensor:
@@ -166,7 +196,8 @@ class PreferenceTrainer(Trainer):
 
     def check_gradients(self, model: Any) -> None:
         """Raise NonFiniteError before an optimizer step that would spoil the weights."""
-        norms = [p.grad.norm() for p in model.parameters() if p.grad is not None]
+        weights = [*model.parameters(), *self.companion.parameters]
+        norms = [p.grad.norm() for p in weights if p.grad is not None]
         if norms and not torch.isfinite(torch.stack(norms)).all():
             raise NonFiniteError(self._complaint("a gradient", self._ids))
 
@@ -175,6 +206,15 @@ class PreferenceTrainer(Trainer):
         logs |= {name: sum(values) / len(values) for name, values in self._metrics.items()}
         self._metrics.clear()
         super().log(logs, start_time)
+
+    def restore(self, checkpoint: Path) -> None:
+        """Read the weights of a training that is over."""
+        self._load_from_checkpoint(str(checkpoint))
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        """Read the policy's weights and the algorithm's own."""
+        super()._load_from_checkpoint(resume_from_checkpoint, model)
+        self.companion.load(Path(resume_from_checkpoint))
 
     def _get_output_dir(self, trial: Any) -> str:
         folder = super()._get_output_dir(trial)
@@ -186,6 +226,8 @@ class PreferenceTrainer(Trainer):
         name = f"checkpoint-{self.state.global_step}"
         with self._stage(root):
             super()._save_checkpoint(model, trial)
+            if self.args.should_save:
+                self.companion.save(root / STAGING / name)
             self.accelerator.wait_for_everyone()  # each process writes a file of its own
         if self.args.should_save and not (root / name).exists():
             os.replace(root / STAGING / name, root / name)

@@ -14,8 +14,8 @@ from prefrun.policy.adapter import with_lora
 from prefrun.policy.cache import ReferenceCache
 from prefrun.policy.fingerprint import fingerprint
 from prefrun.policy.packing import PLAIN
-from prefrun.policy.reference import reference_logps
 from prefrun.policy.policy import BranchLogps
+from prefrun.policy.reference import reference_logps
 from prefrun.policy.tokenise import Tokeniser
 from prefrun.records.tree import Branch, PreferenceTree, Step
 

@@ -39,7 +39,7 @@ def same(one: BranchBatch, other: BranchBatch) -> bool:
 
 
 def test_every_field_of_a_batch_is_known() -> None:
-    assert {item.name for item in fields(BranchBatch)} == {*AXES, "ids"}
+    assert {item.name for item in fields(BranchBatch)} == {*AXES, "ids", "annotators"}
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32, torch.bfloat16])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.together.conftest import SMALL, Workplace
+from tests.together.conftest import MAIN, SMALL, Workplace
 
 INIT = '''
 from dataclasses import dataclass, field
@@ -37,6 +37,12 @@ class AroundConfig:
 
 
 @dataclass
+class RoundsConfig:
+    fail: bool = False
+    """Stop before the last round, as a crash would."""
+
+
+@dataclass
 class CountConfig:
     """No keys."""
 
@@ -52,6 +58,7 @@ def prefrun_components():
         Component("algo", "best", BestConfig, "prefrun_shapes.algo:BestOfN", "best of n answers"),
         Component("algo", "tune", TuneConfig, "prefrun_shapes.algo:Tune", "supervised tuning"),
         Component("algo", "around", AroundConfig, "prefrun_shapes.algo:Around", "around a loss"),
+        Component("algo", "rounds", RoundsConfig, "prefrun_shapes.algo:Rounds", "two rounds"),
         Component("algo", "count", CountConfig, "prefrun_shapes.algo:Count", "counts answers"),
         Component("evaluator", "keep", KeepConfig, "prefrun_shapes.algo:Keep", "keeps a file"),
     ]
@@ -65,6 +72,8 @@ def prefrun_config_dir() -> Path:
 @hookimpl
 def prefrun_report_section(directory, folder):
     file = directory / "evaluation" / "kept.txt"
+    if file.exists() and "broken" in directory.name:
+        raise RuntimeError("no such picture")
     return f"## Kept\\n\\n{file.read_text()}" if file.exists() else None
 
 
@@ -190,6 +199,22 @@ class Around(RunAlgorithm):
         return Outcome(services.train(self.base))
 
 
+class Rounds(RunAlgorithm):
+    """Two rounds of a loss (a test), each from the other half of the records."""
+
+    def run(self, services):
+        trees = list(services.data.train)
+        starts = []
+        for number in range(2):
+            if number == 1 and self.config.fail and not (services.run.output_dir / "x").exists():
+                (services.run.output_dir / "x").touch()
+                raise RuntimeError("a crash between rounds")
+            starts.append(services.policy().logps(trees[:1])[0].sums[0])
+            policy = services.train(build_loss("lipo", {}), trees[number::2], round=number)
+        moved = Estimate(abs(starts[1] - starts[0]))
+        return Outcome(policy, {"moved": moved})
+
+
 class Count(RunAlgorithm):
     """Answers per record (a test): needs no language model."""
 
@@ -220,7 +245,7 @@ def shapes(tmp_path: Path) -> Workplace:
     (package / "__init__.py").write_text(INIT)
     (package / "algo.py").write_text(ALGO)
     count = "  - override /model@_global_.model: none\n"
-    for name, more in {"best": "", "tune": "", "around": "", "count": count}.items():
+    for name, more in {"best": "", "tune": "", "around": "", "rounds": "", "count": count}.items():
         text = f"defaults:\n  - /schema/algo/{name}@_here_\n{more}  - _self_\n"
         (package / "conf" / "algo" / f"{name}.yaml").write_text(text)
     (package / "conf" / "evaluator").mkdir()
@@ -265,6 +290,24 @@ def test_a_loss_inside_another_algorithm_trains_as_it_does_alone(shapes):
     assert inside["metrics"] == alone["metrics"]
 
 
+def test_rounds_follow_each_other_and_resume(shapes):
+    whole = shapes.train("whole", "algo=rounds", "trainer.max_steps=4")
+    assert whole["steps"] == 8
+    assert [line["step"] for line in shapes.metrics("whole")] == [2, 4, 6, 8]
+    assert whole["metrics"]["moved"]["after"] > 0
+    losses = [line["loss"] for line in shapes.metrics("whole")]
+    done = shapes.run(
+        *MAIN, *SMALL, "algo=rounds", "trainer.max_steps=4", "algo.fail=true", "output_dir=cut"
+    )
+    assert done.returncode == 1
+    assert [line["step"] for line in shapes.metrics("cut")] == [2, 4]
+    resumed = shapes.run("resume", "cut")
+    assert resumed.returncode == 0, resumed.stderr
+    assert [line["loss"] for line in shapes.metrics("cut")] == pytest.approx(losses, abs=1e-6)
+    for name, values in shapes.summary("cut")["metrics"].items():
+        assert values["after"] == pytest.approx(whole["metrics"][name]["after"], abs=1e-6)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -289,7 +332,7 @@ def test_a_method_without_a_language_model_loads_none(shapes):
     assert not (shapes.folder / "count" / "model").exists()
     refused = shapes.run("algo=lipo", "data=ultrafeedback", "model=none", "output_dir=none")
     assert refused.returncode == 2
-    assert "choose model=NAME. Installed: hf, " in refused.stderr
+    assert "choose model=NAME. Installed: " in refused.stderr
     assert not (shapes.folder / "none").exists()
 
 
@@ -300,6 +343,13 @@ def test_plugins_add_sections_to_reports(shapes):
     assert "## Kept" not in (shapes.folder / "other" / "report.md").read_text()
     assert shapes.run("report", "kept", "other").returncode == 0
     assert "## Kept by 1 of 2" in (shapes.folder / "comparison.md").read_text()
+
+
+def test_a_section_that_fails_costs_no_run(shapes):
+    shapes.train("broken", "evaluator=[keep]")
+    text = (shapes.folder / "broken" / "report.md").read_text()
+    assert "## shapes\n\nThis section failed: RuntimeError: no such picture" in text
+    assert "Traceback" in (shapes.folder / "broken" / "prefrun.log").read_text()
 
 
 def test_several_rewards_judge_one_objective_each(shapes):

@@ -94,13 +94,14 @@ def examples(loaded):
 def train(loaded, examples, tmp_path):
     """Train a copy of the model under some settings; return the trainer."""
 
-    def run(name="run", packing=PACKED, algorithm=BestVsRest, **settings):
+    def run(name="run", packing=PACKED, algorithm=BestVsRest, order=None, resume=None, **settings):
         config = TrainerConfig(
             **{"max_steps": 4, "batch_size": 4, "learning_rate": 1e-2, "logging_steps": 1}
             | settings
         )
         trainer = PreferenceTrainer(
             algorithm=algorithm(None),
+            order=order,
             model=copy.deepcopy(loaded.model),
             args=training_arguments(config, tmp_path / name, 0, "cpu"),
             train_dataset=ExampleDataset(examples),
@@ -114,7 +115,7 @@ def train(loaded, examples, tmp_path):
         )
         compiled = compiled_layers(trainer.model) if config.compile else nullcontext()
         with tree_attention(trainer.model) if packing.kernel else nullcontext(), compiled:
-            trainer.train()
+            trainer.train(resume_from_checkpoint=resume)
         return trainer
 
     return run

@@ -12,9 +12,10 @@ from torch import Tensor
 
 from prefrun.algorithm import Algorithm, LossAlgorithm, LossOutput
 from prefrun.policy.batch import BranchBatch
-from prefrun.testing.batches import make_batch
+from prefrun.testing.batches import WIDTH, make_batch
 from prefrun.testing.component import ComponentSubject
 from prefrun.testing.reshaping import copy_batch
+from prefrun.testing.seeding import seeded
 
 BRANCHES = 4
 """Branches of the usual batch; 2 for an algorithm that fails on lists, which has its own check."""
@@ -33,6 +34,10 @@ class AlgorithmSubject(ComponentSubject):
         """The instance that all checks share, so that state it keeps comes to light."""
         built = self.build()
         assert isinstance(built, Algorithm)
+        if isinstance(built, LossAlgorithm):
+            with seeded(0):
+                module = built.make_module(WIDTH)
+            built.module = None if module is None else module.double()
         return built
 
     @property
