@@ -63,9 +63,18 @@ def test_a_branch_is_its_steps_joined():
         (PreferenceTree("id", "p", (branch("a", rank=0), branch("b"))), "branches[0].rank"),
         (PreferenceTree("id", "p", (branch("a", weight=-1), branch("b"))), "branches[0].weight"),
         (PreferenceTree("id", "p", (branch("a"), branch("b")), weight=math.nan), "weight"),
+        (PreferenceTree("id", "p", (branch("a"), branch("b", prompt=" "))), "branches[1].prompt"),
+        (
+            PreferenceTree("id", "p", (branch("a", prompt="q"), branch("a", prompt="q"))),
+            "branches[1]",
+        ),
     ],
 )
 def test_an_unusable_tree_names_its_field(tree, field):
     with pytest.raises(DataError) as caught:
         tree.validate(min_branches=2)
     assert (caught.value.record, caught.value.field) == ("id", field)
+
+
+def test_one_answer_to_two_prompts_is_two_answers():
+    PreferenceTree("id", "p", (branch("a"), branch("a", prompt="q"))).validate(min_branches=2)

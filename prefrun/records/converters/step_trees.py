@@ -1,7 +1,7 @@
 """prefrun's own record format: every field of a PreferenceTree, as plain JSON.
 
 {"prompt": text or messages, "branches": [{"steps": [{"text", "score"}], "scores": {objective:
-number}, "rank", "weight", "source"}], "weight", "annotator", "metadata"}; only prompt, branches,
+number}, "rank", "weight", "source", "prompt"}], "weight", "annotator", "metadata"}; only prompt, branches,
 steps and text are required.
 """
 
@@ -24,7 +24,7 @@ from prefrun.records.place import Row
 from prefrun.records.tree import Branch, PreferenceTree, Step
 
 TREE_KEYS = ("prompt", "branches", "weight", "annotator", "metadata")
-BRANCH_KEYS = ("steps", "scores", "rank", "weight", "source")
+BRANCH_KEYS = ("steps", "scores", "rank", "weight", "source", "prompt")
 STEP_KEYS = ("text", "score")
 
 
@@ -72,6 +72,7 @@ def _read_branch(value: Any, field: str) -> Branch:
         _optional(row, "rank", None, read_rank, field),
         _optional(row, "weight", 1.0, as_number, field),
         _optional(row, "source", None, as_text, field),
+        _optional(row, "prompt", None, read_prompt, field),
     )
 
 
@@ -94,6 +95,7 @@ def _write_branch(branch: Branch) -> dict[str, Any]:
         "rank": branch.rank,
         "weight": branch.weight if branch.weight != 1.0 else None,
         "source": branch.source,
+        "prompt": None if branch.prompt is None else write_prompt(branch.prompt),
     }
     return _given(row)
 

@@ -132,6 +132,7 @@ branches = st.builds(
     st.none() | st.integers(1, 9),
     st.floats(0, 100),
     st.none() | texts,
+    st.none() | prompts,
 )
 
 
