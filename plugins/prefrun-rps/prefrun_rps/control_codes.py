@@ -1,0 +1,143 @@
+"""data=control_codes: descriptions whose training prompts cover a narrow band of directions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from random import Random
+from typing import TYPE_CHECKING
+
+from prefrun.records.converters.step_trees import to_step_tree
+from prefrun.records.split import DataSplit, ReadCounts
+from prefrun.records.tree import Branch, Message, PreferenceTree, Prompt, Step
+from prefrun_rps.config import Codes
+from prefrun_rps.descriptions import HELD_OUT, OBJECTIVES, TRAINED, judge, on_direction, request
+
+if TYPE_CHECKING:
+    from prefrun_rps.config import ControlCodesConfig
+
+SOURCE = "prefrun/control-codes"
+WORST_QUALITY, OFF_DIRECTION = 0.4, 45.0
+"""Of the answers that are not on a record's direction: lowest quality, widest angle."""
+
+
+class DescriptionJudge:
+    """Implements `ObjectivesReward`: length bucket and rate of positive words, exactly."""
+
+    name = "description judge"
+    objectives = OBJECTIVES
+
+    def score(self, trees: Sequence[PreferenceTree], responses: Sequence[str]) -> list[float]:
+        """Return v . r per answer, with the direction v of its record."""
+        rows = self.score_objectives(trees, responses)
+        return [
+            sum(weight * value for weight, value in zip(_direction(tree), row, strict=True))
+            for tree, row in zip(trees, rows, strict=True)
+        ]
+
+    def score_objectives(
+        self, trees: Sequence[PreferenceTree], responses: Sequence[str]
+    ) -> list[tuple[float, ...]]:
+        """Return length and positivity per answer."""
+        return [judge(response) for _, response in zip(trees, responses, strict=True)]
+
+
+class ControlCodes:
+    """Makes the records; the same at every seed."""
+
+    def __init__(self, config: ControlCodesConfig) -> None:
+        self.config = config
+
+    def load(self, seed: int) -> DataSplit:
+        """Return training records between 0 and `train_max_angle`, held-out ones beyond, too."""
+        del seed
+        train = self._training_records()
+        test = self._held_out_records()
+        config, total = self.config, len(train) + len(test)
+        return DataSplit(
+            name="control-codes",
+            train=train,
+            test=test,
+            fingerprint=_digest((*train, *test)),
+            counts=ReadCounts(total, total),
+            reward=DescriptionJudge(),
+            note=f"Generated data: {len(train)} training records with directions of 0 to "
+            f"{config.train_max_angle:g} degrees, {len(test)} held-out prompts with "
+            f"{len(config.test_angles)} directions",
+        )
+
+    def _training_records(self) -> list[PreferenceTree]:
+        random = Random(f"{SOURCE} train")
+        records = []
+        for number in range(self.config.train_records):
+            degrees = random.uniform(0.0, self.config.train_max_angle)
+            records.append(self._training_record(number, degrees, random))
+        return records
+
+    def _training_record(self, number: int, degrees: float, random: Random) -> PreferenceTree:
+        """One record: different answers, the first on its direction and the best of all."""
+        direction = _vector(degrees)
+        texts = [on_direction(degrees, 1.0, random)]
+        best = _score(direction, texts[0])
+        while len(texts) < self.config.answers:
+            away = degrees + random.uniform(-OFF_DIRECTION, OFF_DIRECTION)
+            text = on_direction(away, random.uniform(WORST_QUALITY, 1.0), random)
+            if text not in texts and _score(direction, text) < best:
+                texts.append(text)
+        return PreferenceTree(
+            id=f"train-{number}",
+            prompt=self._prompt(random.choice(TRAINED), degrees, coded=True),
+            branches=tuple(_branch(text, direction) for text in texts),
+            metadata=_metadata(degrees),
+        )
+
+    def _held_out_records(self) -> list[PreferenceTree]:
+        coded = self.config.codes is Codes.all
+        return [
+            PreferenceTree(
+                id=f"test-{degrees:g}-{thing}",
+                prompt=self._prompt(thing, degrees, coded=coded),
+                metadata=_metadata(degrees),
+            )
+            for degrees in self.config.test_angles
+            for thing in HELD_OUT[: self.config.test_prompts]
+        ]
+
+    def _prompt(self, thing: str, degrees: float, *, coded: bool) -> Prompt:
+        user = Message("user", request(thing))
+        if not coded:
+            return (user,)
+        weights = " + ".join(
+            f"{name}*{round(100 * weight)}"
+            for name, weight in zip(OBJECTIVES, _vector(degrees), strict=True)
+        )
+        sentence = self.config.template.replace("{weights}", weights)
+        return (Message("system", sentence), user)
+
+
+def _vector(degrees: float) -> tuple[float, float]:
+    return math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+
+
+def _metadata(degrees: float) -> dict[str, dict[str, float]]:
+    return {"preference": dict(zip(OBJECTIVES, _vector(degrees), strict=True))}
+
+
+def _direction(tree: PreferenceTree) -> tuple[float, ...]:
+    return tuple(tree.metadata["preference"][name] for name in OBJECTIVES)
+
+
+def _score(direction: tuple[float, ...], text: str) -> float:
+    return sum(weight * value for weight, value in zip(direction, judge(text), strict=True))
+
+
+def _branch(text: str, direction: tuple[float, ...]) -> Branch:
+    scores = dict(zip(OBJECTIVES, judge(text), strict=True))
+    return Branch((Step(text),), scores={"overall": _score(direction, text), **scores})
+
+
+def _digest(trees: Sequence[PreferenceTree]) -> str:
+    text = json.dumps([to_step_tree(tree) for tree in trees], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
