@@ -1,0 +1,2 @@
+def report_section(directory, folder):
+    return None
