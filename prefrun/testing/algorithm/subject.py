@@ -80,7 +80,7 @@ class AlgorithmSubject(ComponentSubject):
 
 def assert_same(seen: Tensor, expected: Tensor, change: str) -> None:
     """Raise AssertionError, naming the CHANGE that made the difference, where two losses differ."""
-    one, other = float(seen), float(expected)
+    one, other = float(seen.detach()), float(expected.detach())
     if not abs(one - other) <= ABSOLUTE + RELATIVE * abs(other):  # also where one is NaN
         raise AssertionError(f"{change} changes the loss from {other:.9g} to {one:.9g}")
 
