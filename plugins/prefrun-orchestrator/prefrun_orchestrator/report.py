@@ -1,0 +1,2 @@
+def run_section(d, f):
+    return None
