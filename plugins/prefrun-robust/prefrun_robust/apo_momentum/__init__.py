@@ -1,0 +1,1 @@
+"""APO: Nesterov momentum over iterative preference optimization."""

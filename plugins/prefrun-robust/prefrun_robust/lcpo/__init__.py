@@ -1,0 +1,1 @@
+"""LCPO: learning from preferences whose labels may be wrong."""

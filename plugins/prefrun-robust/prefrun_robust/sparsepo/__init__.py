@@ -1,0 +1,1 @@
+"""SparsePO: token-level preference optimization with sparse masks."""
