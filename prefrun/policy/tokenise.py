@@ -95,7 +95,10 @@ class Tokeniser:
         for start in range(0, len(flat), CHUNK):
             tokenised.extend(self._tokenise_chunk(flat[start : start + CHUNK]))
         made = iter(tokenised)
-        return [_joined([next(made) for _ in group]) for group in parts]
+        return [
+            _joined(tree, [next(made) for _ in group]) if _has_own_prompts(tree) else next(made)
+            for tree, group in zip(trees, parts, strict=True)
+        ]
 
     def prompt_ids(self, trees: Sequence[PreferenceTree], reserve: int) -> list[tuple[int, ...]]:
         """Tokenise the prompts of TREES, leaving RESERVE tokens for an answer where possible."""
@@ -210,9 +213,13 @@ class Tokeniser:
         )
 
 
+def _has_own_prompts(tree: PreferenceTree) -> bool:
+    return any(branch.score_prompt or branch.prompt is not None for branch in tree.branches)
+
+
 def _by_prompt(tree: PreferenceTree) -> list[PreferenceTree]:
     """Return TREE, or a tree for each branch where some have prompts of their own."""
-    if all(branch.prompt is None for branch in tree.branches):
+    if not _has_own_prompts(tree):
         return [tree]
     return [
         replace(tree, prompt=branch.prompt or tree.prompt, branches=(replace(branch, prompt=None),))
@@ -220,21 +227,30 @@ def _by_prompt(tree: PreferenceTree) -> list[PreferenceTree]:
     ]
 
 
-def _joined(parts: Sequence[TokenisedTree]) -> TokenisedTree:
-    """Undo `_by_prompt`: the prompts' common beginning is the tree's."""
-    first = parts[0]
-    if len(parts) == 1:
-        return first
+def _joined(tree: PreferenceTree, parts: Sequence[TokenisedTree]) -> TokenisedTree:
+    """Undo `_by_prompt`: the prompts' common beginning is the tree's.
+
+    The rest of a prompt is context, or the branch's first step where it is scored. The very first
+    token of a row is always context: nothing predicts it.
+    """
     prompts = [part.prompt_ids for part in parts]
     shared = sum(1 for _ in takewhile(lambda ids: len(set(ids)) == 1, zip(*prompts, strict=False)))
+    contexts, branches, step_ends = [], [], []
+    for branch, part, prompt in zip(tree.branches, parts, prompts, strict=True):
+        start = max(shared, 1) if branch.score_prompt else len(prompt)
+        contexts.append(prompt[shared:start])
+        branches.append((*prompt[start:], *part.branches[0]))
+        first = len(prompt) - start
+        ends = tuple(first + end for end in part.step_ends[0])
+        step_ends.append((first, *ends) if branch.score_prompt else ends)
     cut = TruncationCount.of(parts)
     return TokenisedTree(
-        id=first.id,
-        prompt_ids=first.prompt_ids[:shared],
-        branches=tuple(part.branches[0] for part in parts),
-        step_ends=tuple(part.step_ends[0] for part in parts),
+        id=tree.id,
+        prompt_ids=prompts[0][:shared],
+        branches=tuple(branches),
+        step_ends=tuple(step_ends),
         truncated=replace(cut, records=min(cut.records, 1)),
-        contexts=tuple(ids[shared:] for ids in prompts),
+        contexts=tuple(contexts),
     )
 
 

@@ -48,7 +48,10 @@ class Branch:
     source: str | None = None
     """Who wrote it, such as a model's name."""
     prompt: Prompt | None = None
-    """What this answer replies to, where that is not the tree's prompt. Never scored."""
+    """What this answer replies to, where that is not the tree's prompt."""
+    score_prompt: bool = False
+    """Whether what its prompt does not share with those of the other branches is scored, as its
+    first step (joint preferences); else no token of a prompt is."""
 
     @property
     def text(self) -> str:

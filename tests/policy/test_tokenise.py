@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from prefrun.errors import ConfigError, DataError
@@ -257,3 +259,37 @@ def test_own_prompts_are_cut_and_counted_with_the_record(tokenizer):
     tokens = Tokeniser(tokenizer, 20).tokenise(tree)
     assert len(tokens.prompts[0]) + len(tokens.branches[0]) == 20
     assert tokens.truncated == TruncationCount(records=1, prompts=1, answers=0)
+
+
+@pytest.mark.parametrize("asked", ["say yes", "say no"])
+def test_a_scored_prompt_is_a_step_of_its_own_but_for_what_is_shared(tokenizer, asked):
+    plain = (
+        Branch((Step(" yes"),), prompt=f"please {asked}:"),
+        Branch((Step(" no"), Step("!")), prompt="please say no:"),
+    )
+    joint = tuple(replace(branch, score_prompt=True) for branch in plain)
+    tokeniser = Tokeniser(tokenizer, 64)
+    before = tokeniser.tokenise(PreferenceTree("t", "unused", plain))
+    after = tokeniser.tokenise(PreferenceTree("t", "unused", joint))
+    assert after.prompt_ids == before.prompt_ids
+    assert after.prompts == [before.prompt_ids] * 2
+    for branch in range(2):
+        rest = before.contexts[branch]
+        assert bool(rest) == (asked == "say yes")
+        assert after.branches[branch] == (*rest, *before.branches[branch])
+        ends = [len(rest) + end for end in before.step_ends[branch]]
+        assert after.step_ends[branch] == (len(rest), *ends)
+
+
+def test_the_first_token_of_a_row_is_never_scored(tokenizer):
+    branches = tuple(
+        Branch((Step(" go"),), prompt=prompt, score_prompt=True) for prompt in ("up:", "down:")
+    )
+    tokens = Tokeniser(tokenizer, 64).tokenise(PreferenceTree("t", "unused", branches))
+    assert tokens.prompt_ids == ()
+    assert [len(context) for context in tokens.contexts] == [1, 1]
+    decoded = [
+        tokenizer.decode([*context, *ids[:-1]])
+        for context, ids in zip(tokens.contexts, tokens.branches, strict=True)
+    ]
+    assert decoded == ["up: go", "down: go"]

@@ -26,16 +26,6 @@ class DoveConfig(AroundConfig):
 
     joint: bool = True
     """Score the instruction, too; false = only the answer, which is the base loss."""
-    template: str = "### Instructions: {instruction}\n\n### Response:"
-    """What a text instruction is put into."""
-
-    def __post_init__(self) -> None:
-        before, mark, _ = self.template.partition("{instruction}")
-        if not mark or not before.strip():
-            raise ConfigError(
-                "algo.template must hold {instruction}, and text before it: all sides share that "
-                "beginning, and what is shared is not scored"
-            )
 
 
 class RationaleLoss(Enum):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from prefrun.algorithm import LossOutput
 from prefrun.policy.batch import BranchBatch
-from prefrun.records.tree import Branch, PreferenceTree, Step
+from prefrun.records.tree import PreferenceTree
 from prefrun_augmented.around import AroundLoss, best_and_worst
 from prefrun_augmented.config import DoveConfig
 
@@ -20,7 +20,7 @@ DOVE: joint preference optimization
 Bansal, Suvarna, Bhatt, Peng, Chang, Grover, arXiv 2404.00530. Offline; a pair may be of two answers
 to two different instructions, and the instruction's tokens are scored like the answer's.
 
-  h(I, R) = sum over the tokens of template, instruction, answer and EOS of log pi - log pi_ref
+  h(I, R) = sum over the tokens of prompt, answer and end of turn of log pi - log pi_ref
   loss    = -log sigmoid(beta [h(I_w, R_w) - h(I_l, R_l)])        algo.base=dpo
 
 With the same instruction on both sides it is DPO exactly: the instruction's tokens cancel.
@@ -28,8 +28,8 @@ joint=false scores the answers only, each behind its own instruction: DPO on mis
 the paper's baseline, and the published code's default (joint_distribution=False).
 
 Pitfalls: the sum is driven by long instructions: log_ratio/instruction and log_ratio/response say
-how much each part moves. The beginning of the template that all sides share is never scored; it
-would cancel. Text of a chat's last user message is used, in the template, not as a chat.
+how much each part moves. The beginning that all prompts of a record share, the whole prompt where
+they are the same, is not scored: it cancels.
 """
 
 
@@ -46,7 +46,7 @@ class Dove(AroundLoss):
     config: DoveConfig
 
     def prepare(self, trees: Sequence[PreferenceTree], seed: int) -> list[PreferenceTree]:
-        """Make each answer a branch of two steps: the instruction, and the answer."""
+        """Let each answer's instruction be scored, as its first step."""
         return [self._joint(tree) for tree in self.base.prepare(trees, seed)]
 
     def loss(self, batch: BranchBatch) -> LossOutput:
@@ -57,21 +57,11 @@ class Dove(AroundLoss):
         return LossOutput(base.terms, {**base.metrics, **_parts(batch, answers)}, base.sums)
 
     def _joint(self, tree: PreferenceTree) -> PreferenceTree:
-        before, _, after = self.config.template.partition("{instruction}")
         branches = [
-            replace(branch, prompt=None, steps=(Step(_text(tree, branch) + after), *branch.steps))
+            replace(branch, prompt=branch.prompt or tree.prompt, score_prompt=True)
             for branch in tree.branches
         ]
-        return replace(tree, prompt=before, branches=tuple(branches))
-
-
-def _text(tree: PreferenceTree, branch: Branch) -> str:
-    """The instruction BRANCH answers."""
-    return (
-        tree.prompt_text
-        if branch.prompt is None
-        else replace(tree, prompt=branch.prompt).prompt_text
-    )
+        return replace(tree, branches=tuple(branches))
 
 
 def _only_tokens(batch: BranchBatch, keep: Tensor) -> BranchBatch:

@@ -63,6 +63,13 @@ def as_number(value: Any, field: str) -> float:
     return value
 
 
+def as_truth(value: Any, field: str) -> bool:
+    """Return VALUE if it is true or false."""
+    if not isinstance(value, bool):
+        raise DataError(f"is {kind_of(value)}, neither true nor false", field=field)
+    return value
+
+
 def as_list(value: Any, field: str) -> Sequence[Any]:
     """Return VALUE if it is a list."""
     if not isinstance(value, list | tuple):

@@ -1,8 +1,8 @@
 """prefrun's own record format: every field of a PreferenceTree, as plain JSON.
 
 {"prompt": text or messages, "branches": [{"steps": [{"text", "score"}], "scores": {objective:
-number}, "rank", "weight", "source", "prompt"}], "weight", "annotator", "metadata"}; only prompt, branches,
-steps and text are required.
+number}, "rank", "weight", "source", "prompt", "score_prompt"}], "weight", "annotator",
+"metadata"}; only prompt, branches, steps and text are required.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from prefrun.records.converters.fields import (
     as_number,
     as_object,
     as_text,
+    as_truth,
     refuse_others,
     required,
 )
@@ -24,7 +25,7 @@ from prefrun.records.place import Row
 from prefrun.records.tree import Branch, PreferenceTree, Step
 
 TREE_KEYS = ("prompt", "branches", "weight", "annotator", "metadata")
-BRANCH_KEYS = ("steps", "scores", "rank", "weight", "source", "prompt")
+BRANCH_KEYS = ("steps", "scores", "rank", "weight", "source", "prompt", "score_prompt")
 STEP_KEYS = ("text", "score")
 
 
@@ -73,6 +74,7 @@ def _read_branch(value: Any, field: str) -> Branch:
         _optional(row, "weight", 1.0, as_number, field),
         _optional(row, "source", None, as_text, field),
         _optional(row, "prompt", None, read_prompt, field),
+        _optional(row, "score_prompt", False, as_truth, field),
     )
 
 
@@ -96,6 +98,7 @@ def _write_branch(branch: Branch) -> dict[str, Any]:
         "weight": branch.weight if branch.weight != 1.0 else None,
         "source": branch.source,
         "prompt": None if branch.prompt is None else write_prompt(branch.prompt),
+        "score_prompt": branch.score_prompt or None,
     }
     return _given(row)
 

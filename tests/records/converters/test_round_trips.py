@@ -133,6 +133,7 @@ branches = st.builds(
     st.floats(0, 100),
     st.none() | texts,
     st.none() | prompts,
+    st.booleans(),
 )
 
 

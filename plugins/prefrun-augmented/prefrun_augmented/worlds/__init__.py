@@ -1,0 +1,1 @@
+"""Small generated data sets with exact judges, for experiments on a laptop."""
