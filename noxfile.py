@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -30,12 +31,24 @@ def projects() -> list[str]:
     return [".", *(f"plugins/{name}" for name in PLUGINS)]
 
 
+def requirements(project: str) -> list[str]:
+    """The dependencies that PROJECT declares."""
+    declared = tomllib.loads(Path(project, "pyproject.toml").read_text())["project"]
+    return list(declared["dependencies"])
+
+
+def closure(project: str) -> list[str]:
+    """PROJECT and the plugins of this repository that it needs, the needed ones first."""
+    names = [re.split(r"[^\w-]", word)[0] for word in requirements(project)]
+    needed = [path for name in names if name in PLUGINS for path in closure(f"plugins/{name}")]
+    return list(dict.fromkeys([*needed, project]))
+
+
 def third_party() -> list[str]:
     """Every declared dependency that is not prefrun's own."""
     names: set[str] = set(TOOLS)
     for project in projects():
-        declared = tomllib.loads(Path(project, "pyproject.toml").read_text())["project"]
-        names |= {name for name in declared["dependencies"] if not name.startswith("prefrun")}
+        names |= {name for name in requirements(project) if not name.startswith("prefrun")}
     return sorted(names)
 
 
@@ -104,8 +117,8 @@ def tests(session: nox.Session) -> None:
 @nox.session(venv_params=BARE)
 @nox.parametrize("name", PLUGINS, ids=PLUGINS)
 def plugin(session: nox.Session, name: str) -> None:
-    """Test one plugin with only the host beside it."""
-    overlay(session, *editable(".", f"plugins/{name}"))
+    """Test one plugin with only the host and the plugins it declares beside it."""
+    overlay(session, *editable(".", *closure(f"plugins/{name}")))
     pytest(session, f"plugins/{name}/tests")
 
 

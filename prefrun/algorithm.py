@@ -66,6 +66,14 @@ class Algorithm:
     """File name of its golden vectors, such as 'lipo.json', below the plugin's tests/vectors."""
     card: ClassVar[str] = ""
     """What `prefrun explain` prints: formula, symbols, source, pitfalls. Plain text."""
+    paper: ClassVar[str] = ""
+    """Such as 'Liu et al. 2024, arXiv 2402.01878'; as the next three, for docs/methods.md."""
+    kind: ClassVar[str] = ""
+    """Such as 'offline, lists'."""
+    formula: ClassVar[str] = ""
+    """The method in one line of plain text."""
+    verdict: ClassVar[str] = ""
+    """One sentence: what came of the experiment in the plugin's README; '' where none was run."""
     uses_model: bool = True
     """Whether the run needs the language model that `model=` names. Without it, which only a
     `RunAlgorithm` can do, none is loaded, evaluated or saved."""

@@ -53,11 +53,12 @@ def distribution(component: Component) -> str:
 
 
 def choices_of(group: str, document: Path) -> list[Component]:
-    """Those that DOCUMENT may mean: where a plugin has its own in GROUP, no other plugin's."""
+    """Those that DOCUMENT may mean: where its plugin has some, these and others that it names."""
     choices = [each for each in COMPONENTS if each.group == group]
     near = ("prefrun", document.parent.name)
     if any(distribution(each) == near[1] for each in choices):
-        return [each for each in choices if distribution(each) in near]
+        text = document.read_text()
+        return [e for e in choices if distribution(e) in near or f"{group}={e.name}" in text]
     return choices
 
 
@@ -73,30 +74,35 @@ def is_known(path: str, value: str, document: Path) -> bool:
     if path == "experiment":
         return value in EXPERIMENTS
     if path not in GROUPS:
-        return find_key(path, document) is not None
+        return bool(find_keys(path, document))
     names = [name for name in re.split(r"[\[\],]", value) if name and not name.isupper()]
     return {(path, name) for name in names} <= set(registered())
 
 
-def find_key(path: str, document: Path) -> Key | None:
-    """The key at PATH, such as 'seed', 'algo.beta' or 'evaluator.win_rate.tie_margin'."""
+def find_keys(path: str, document: Path) -> list[Key]:
+    """The keys at PATH, such as 'seed', 'algo.beta' or 'evaluator.win_rate.tie_margin'.
+
+    Several components of a group may have a key of that name, with defaults of their own.
+    """
     group, _, rest = path.partition(".")
     if group not in GROUPS:
-        return descend(RunConfig, path)
+        return list(filter(None, [descend(RunConfig, path)]))
     choices = choices_of(group, document)
     if group == "evaluator":
         name, _, rest = rest.partition(".")
         choices = [each for each in choices if each.name == name]
-    return next(filter(None, (descend(each.config, rest) for each in choices)), None)
+    return list(filter(None, (descend(each.config, rest) for each in choices)))
 
 
 def descend(schema: type, path: str) -> Key | None:
-    """The key at PATH of a dataclass, through the dataclasses inside it."""
+    """The key at PATH of a dataclass, through the dataclasses and mappings inside it."""
     name, _, rest = path.partition(".")
     key = next((key for key in keys_of(schema) if key.name == name), None)
     if key is None or not rest:
         return key
     inner = {field.name: field.default_factory for field in dataclasses.fields(schema)}[name]
+    if inner is dict:
+        return key
     return descend(inner, rest) if isinstance(inner, type) else None
 
 
@@ -113,17 +119,22 @@ def test_every_key_and_choice_exists(document):
 def test_a_plugins_table_holds_every_key_and_its_default(document):
     if document.parent.name not in INSTALLED:
         pytest.skip(f"{document.parent.name} is not installed")
-    rows = dict(KEY_ROW.findall(document.read_text()))
-    for path, default in rows.items():
-        key = find_key(path, document)
-        assert key is not None, f"there is no key {path}"
-        allowed = ("required", "null") if default == "required" else (default.strip("`"),)
-        assert key.default.lower() in allowed, path
+    rows = [
+        (path, ("required", "null") if default == "required" else (default.strip("`"),))
+        for path, default in KEY_ROW.findall(document.read_text())
+    ]
+    for path, allowed in rows:
+        defaults = [key.default.lower() for key in find_keys(path, document)]
+        assert any(default in allowed for default in defaults), f"{path}: {defaults}"
     for component in COMPONENTS:
         if distribution(component) == document.parent.name:
             for key in keys_of(component.config):
-                path = f"{component.group}.{key.name}"
-                assert any(row == path or row.startswith(f"{path}.") for row in rows), path
+                path = f"{component.prefix}.{key.name}"
+                listed = any(
+                    (row == path and key.default.lower() in allowed) or row.startswith(f"{path}.")
+                    for row, allowed in rows
+                )
+                assert listed, f"{path}={key.default} of {component.group}={component.name}"
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

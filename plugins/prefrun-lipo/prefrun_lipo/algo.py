@@ -43,6 +43,12 @@ class Lipo(LossAlgorithm):
 
     card = CARD
     golden = "prefrun_lipo.golden:compute"
+    paper = "Liu et al. 2024, arXiv 2402.01878"
+    kind = "offline, lists"
+    formula = "sum over v_i > v_j of Delta_ij log(1 + exp(-(s_i - s_j)))"
+    verdict = (
+        "Partly: every loss improves on the start and point_mse is worst, but lambda is not best."
+    )
     vectors = "lipo.json"
 
     def __init__(self, config: LipoConfig) -> None:
