@@ -11,10 +11,11 @@ from prefrun.records.tree import Branch, PreferenceTree, Step
 from prefrun_augmented.worlds.config import AttributeWordsConfig, Rationales
 from prefrun_augmented.worlds.generated import generated_split
 
-WORDS = (
-    "amber azure beige black blue brown coral cream gold gray green ivory jade lilac lime mauve "
-    "navy ochre olive peach pearl pink plum red rose ruby rust sand silver tan teal white"
-).split()  # noqa: SIM905 - a list would fill a page
+WORDS = tuple(
+    shade + colour
+    for shade in ("", "dark", "light", "pale", "deep", "warm", "cold", "dull")
+    for colour in ("red", "blue", "green", "brown")
+)
 NUMBERS = ("one", "two", "three", "four")
 
 

@@ -88,5 +88,5 @@ class InstructedWordsConfig(WorldConfig):
     """Pairs in which the better answer is on topic; instructions are added by a method."""
 
     held_out: HeldOut = HeldOut.instructions
-    """instructions: pairs under added instructions that the worse answer does not all follow; topic:
+    """instructions: pairs under added instructions, of which the worse answer breaks some; topic:
     pairs like the training ones."""
