@@ -59,8 +59,8 @@ class JointPairsConfig:
     """Generated held-out instructions, each with all its answers, at least 1."""
     test_fraction: float = 0.2
     """Part of a file's pairs held out, above 0 and below 1."""
-    template: str = "### Instructions: {instruction}\n\n### Response:"
-    """What a file's instructions are put into; the paper's."""
+    template: str = "{instruction}"
+    """What a file's instructions are put into."""
 
     def __post_init__(self) -> None:
         for key in ("conditional", "joint"):

@@ -24,7 +24,7 @@ class TopicJudge:
     def score(self, trees: Sequence[PreferenceTree], responses: Sequence[str]) -> list[float]:
         """Return one score per answer, 0 to 1; 0 for an empty one."""
         pairs = zip(trees, responses, strict=True)
-        return [_share(tree.prompt_text.split()[0], text.split()) for tree, text in pairs]
+        return [_share(tree.prompt_text.partition(":")[0], text.split()) for tree, text in pairs]
 
 
 class InstructedWords:
