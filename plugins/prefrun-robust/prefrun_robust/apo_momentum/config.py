@@ -77,11 +77,11 @@ class RewardTableConfig:
     """Prompts with all their answers, each with a reward and a probability under the reference."""
 
     prompts: int = 200
-    """Records, all held out but one, >= 1."""
+    """Held-out records, >= 1; one more is for training."""
     answers: int = 50
     """Answers per prompt, >= 2."""
-    generator_seed: int = 0
-    """Of rewards and reference."""
+    generator_seed: int | None = None
+    """Of rewards and reference; null = the run's seed."""
 
     def __post_init__(self) -> None:
         if self.prompts < 1:

@@ -86,8 +86,8 @@ class NoisyAnnotatorsConfig:
     """Length of a feature vector, >= 1."""
     norm: float = 3.0
     """Length of the true reward's weight vector, > 0: how sure a clean label is."""
-    generator_seed: int = 0
-    """Of weights, features and labels."""
+    generator_seed: int | None = None
+    """Of weights, features and labels; null = the run's seed."""
 
     def __post_init__(self) -> None:
         for key in ("records", "test_records", "dimension"):

@@ -35,10 +35,9 @@ class NoisyAnnotators:
         self.config = config
 
     def load(self, seed: int) -> DataSplit:
-        """Generate everything; the same at every SEED."""
-        del seed
+        """Generate everything, from SEED unless the configuration has one."""
         config = self.config
-        draw = default_rng(config.generator_seed)
+        draw = default_rng(seed if config.generator_seed is None else config.generator_seed)
         direction = draw.standard_normal(config.dimension)
         weights = direction * (config.norm / float(np.linalg.norm(direction)))
         train = [self._noisy(number, weights, draw) for number in range(config.records)]

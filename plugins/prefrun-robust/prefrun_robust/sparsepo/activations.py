@@ -55,7 +55,9 @@ def watching(model: Any, types: Collection[str]) -> Iterator[Seen]:
             for module in _matching(causal_lm, OUTPUTS.get(kind))
         ]
         hooks += [
-            module.register_forward_pre_hook(lambda m, inputs, kind=kind: keep_mean(kind, inputs[0]))
+            module.register_forward_pre_hook(
+                lambda m, inputs, kind=kind: keep_mean(kind, inputs[0])
+            )
             for module in _matching(causal_lm, INPUTS.get(kind))
         ]
         handles += hooks

@@ -92,6 +92,8 @@ class CountSevensConfig:
     """Held-out pairs, >= 1."""
     length: int = 12
     """Characters of an answer, >= 1."""
+    cue: float = 0.0
+    """Probability that a 'j' is followed by a 7, in [0, 1); 0 = all characters are independent."""
     generator_seed: int = 0
     """Of the strings."""
 
@@ -99,3 +101,5 @@ class CountSevensConfig:
         for key in ("records", "test_records", "length"):
             if getattr(self, key) < 1:
                 raise ConfigError(f"data.{key}={getattr(self, key)} must be at least 1")
+        if not 0 <= self.cue < 1:
+            raise ConfigError(f"data.cue={self.cue} must be at least 0 and below 1")
