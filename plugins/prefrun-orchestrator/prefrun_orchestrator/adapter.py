@@ -60,16 +60,17 @@ class Adapter(nn.Module):
         return logits
 
     def weights(self, texts: Sequence[str]) -> Tensor:
-        """Return weights [B, K], float64, summing to 1. Each prompt is read once."""
+        """Return weights [B, K], float64, summing to 1. Each prompt is read once.
+
+        Leaves the adapter in evaluation mode.
+        """
         new = list(dict.fromkeys(text for text in texts if text not in self._known))
-        was_training = self.training
         self.eval()
         with torch.no_grad():
             for start in range(0, len(new), CHUNK):
                 part = new[start : start + CHUNK]
                 rows = raised(self(part).double().softmax(-1), self.settings.min_weight)
                 self._known.update(zip(part, rows.cpu(), strict=True))
-        self.train(was_training)
         return torch.stack([self._known[text] for text in texts])
 
     def train(self, mode: bool = True) -> Adapter:

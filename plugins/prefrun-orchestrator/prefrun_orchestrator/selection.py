@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import comb
 from typing import TYPE_CHECKING
 
 import torch
@@ -102,10 +103,9 @@ def best_static(training: Candidates) -> Tensor:
     """Return the fixed weights [K] with the highest mean utility of their choices in TRAINING."""
     objectives = training.rewards[0].shape[-1]
     parts = 10
-    grid = simplex_grid(objectives, parts)
-    while len(grid) > LARGEST_GRID and parts > 1:
+    while parts > 1 and comb(parts + objectives - 1, parts) > LARGEST_GRID:
         parts -= 1
-        grid = simplex_grid(objectives, parts)
+    grid = simplex_grid(objectives, parts)
     total = torch.zeros(len(grid), dtype=torch.float64)
     for normalised, utility in zip(training.normalised, training.utility, strict=True):
         total += utility[(grid @ normalised.T).argmax(-1)]
