@@ -89,7 +89,9 @@ class Rps(DecodingAlgorithm):
     def _space(self, data: DataSplit, reward: Reward | None) -> Space:
         objectives = judged_objectives(reward, self.config.objectives)
         one = configured_direction(self.config, objectives)
-        users = {tree.id: direction_of(tree, objectives) if one is None else one for tree in data.test}
+        users = {
+            tree.id: direction_of(tree, objectives) if one is None else one for tree in data.test
+        }
         training = _different(
             [direction_of(tree, objectives) for tree in data.train if has_preference(tree)]
         )

@@ -194,7 +194,7 @@ class ControlCodesConfig:
     test_prompts: int = 10
     """Held-out prompts per direction, 1 to 24."""
     answers: int = 4
-    """Answers of a training record, 2 to 6: the first is on its direction, the others are not."""
+    """Answers of a record, 2 to 6: the first is on its direction, the others are not."""
     codes: Codes = Codes.train
     """Which prompts hold the steering sentence: train (algo=rps writes its own) or all."""
     template: str = DPA_SENTENCE

@@ -73,10 +73,25 @@ class ControlCodes:
         records = []
         for number in range(self.config.train_records):
             degrees = random.uniform(0.0, self.config.train_max_angle)
-            records.append(self._training_record(number, degrees, random))
+            prompt = self._prompt(random.choice(TRAINED), degrees, coded=True)
+            records.append(self._record(f"train-{number}", prompt, degrees, random))
         return records
 
-    def _training_record(self, number: int, degrees: float, random: Random) -> PreferenceTree:
+    def _held_out_records(self) -> list[PreferenceTree]:
+        random = Random(f"{SOURCE} test")
+        coded = self.config.codes is Codes.all
+        return [
+            self._record(
+                f"test-{degrees:g}-{thing}",
+                self._prompt(thing, degrees, coded=coded),
+                degrees,
+                random,
+            )
+            for degrees in self.config.test_angles
+            for thing in HELD_OUT[: self.config.test_prompts]
+        ]
+
+    def _record(self, id: str, prompt: Prompt, degrees: float, random: Random) -> PreferenceTree:
         """One record: different answers, the first on its direction and the best of all."""
         direction = _vector(degrees)
         texts = [on_direction(degrees, 1.0, random)]
@@ -86,24 +101,8 @@ class ControlCodes:
             text = on_direction(away, random.uniform(WORST_QUALITY, 1.0), random)
             if text not in texts and _score(direction, text) < best:
                 texts.append(text)
-        return PreferenceTree(
-            id=f"train-{number}",
-            prompt=self._prompt(random.choice(TRAINED), degrees, coded=True),
-            branches=tuple(_branch(text, direction) for text in texts),
-            metadata=_metadata(degrees),
-        )
-
-    def _held_out_records(self) -> list[PreferenceTree]:
-        coded = self.config.codes is Codes.all
-        return [
-            PreferenceTree(
-                id=f"test-{degrees:g}-{thing}",
-                prompt=self._prompt(thing, degrees, coded=coded),
-                metadata=_metadata(degrees),
-            )
-            for degrees in self.config.test_angles
-            for thing in HELD_OUT[: self.config.test_prompts]
-        ]
+        branches = tuple(_branch(text, direction) for text in texts)
+        return PreferenceTree(id, prompt, branches, metadata=_metadata(degrees))
 
     def _prompt(self, thing: str, degrees: float, *, coded: bool) -> Prompt:
         user = Message("user", request(thing))

@@ -26,7 +26,8 @@ class Interval:
     @classmethod
     def of(cls, estimate: Estimate) -> Interval:
         """Take over an ESTIMATE that has an interval."""
-        assert estimate.low is not None and estimate.high is not None
+        assert estimate.low is not None
+        assert estimate.high is not None
         return cls(estimate.value, estimate.low, estimate.high)
 
 

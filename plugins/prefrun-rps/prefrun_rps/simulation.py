@@ -111,6 +111,4 @@ def dominates(mine: Vector, theirs: Vector) -> bool:
     sampling error; the reverse violation must be beyond it.
     """
     bound = CRITICAL * np.sqrt(1 / mine.size + 1 / theirs.size)
-    return bool(
-        dominance_violation(mine, theirs) <= bound < dominance_violation(theirs, mine)
-    )
+    return bool(dominance_violation(mine, theirs) <= bound < dominance_violation(theirs, mine))
