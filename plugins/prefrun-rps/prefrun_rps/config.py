@@ -60,9 +60,9 @@ def check_cone(k: int, theta_max: float) -> None:
         raise ConfigError(f"algo.theta_max={theta_max} must be in [0, 180), in degrees")
 
 
-def check_template(key: str, template: str) -> None:
+def check_template(key: str, template: str | None) -> None:
     """Raise ConfigError where TEMPLATE has no place for the weights."""
-    if "{weights}" not in template:
+    if template is not None and "{weights}" not in template:
         raise ConfigError(
             f"{key}={template!r} has no {{weights}}: candidates would all get the same prompt"
         )
@@ -92,8 +92,8 @@ class RpsConfig:
     """Weight by objective, for all prompts; {} = each record's own metadata."""
     angle_deg: float | None = None
     """Two objectives: the angle from the first one, for all prompts; null = the records' own."""
-    template: str = DPA_SENTENCE
-    """The steering sentence; {weights} becomes 'NAME*87 + NAME*50'."""
+    template: str | None = None
+    """The steering sentence; {weights} becomes 'NAME*87 + NAME*50'; null = DPA's sentence."""
     placement: Placement = Placement.system
     """system: a system message; user: before the first user message, for templates without one."""
     temperature: float = 0.7
@@ -197,8 +197,9 @@ class ControlCodesConfig:
     """Answers of a record, 2 to 6: the first is on its direction, the others are not."""
     codes: Codes = Codes.train
     """Which prompts hold the steering sentence: train (algo=rps writes its own) or all."""
-    template: str = DPA_SENTENCE
-    """The steering sentence of these prompts; {weights} becomes 'length*91 + positivity*42'."""
+    template: str | None = None
+    """The steering sentence of these prompts; {weights} becomes 'length*91 + positivity*42';
+    null = DPA's sentence."""
 
     def __post_init__(self) -> None:
         check_template("data.template", self.template)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from prefrun.records.converters.step_trees import to_step_tree
 from prefrun.records.split import DataSplit, ReadCounts
 from prefrun.records.tree import Branch, Message, PreferenceTree, Prompt, Step
-from prefrun_rps.config import Codes
+from prefrun_rps.config import DPA_SENTENCE, Codes
 from prefrun_rps.descriptions import HELD_OUT, OBJECTIVES, TRAINED, judge, on_direction, request
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class ControlCodes:
             f"{name}*{round(100 * weight)}"
             for name, weight in zip(OBJECTIVES, _vector(degrees), strict=True)
         )
-        sentence = self.config.template.replace("{weights}", weights)
+        sentence = (self.config.template or DPA_SENTENCE).replace("{weights}", weights)
         return (Message("system", sentence), user)
 
 

@@ -30,7 +30,7 @@ def run_section(directory: Path, folder: Path) -> str | None:
         if (directory / place).exists():
             results = read_results(directory / place)
             picture = f"plots/{_stem(place)}.png"
-            shown = _draw(folder, picture, [Curve("", [_point(result) for result in results])])
+            shown = _draw(folder, picture, [Curve("", _points(results))])
             note = "Means with 95 % bootstrap intervals."
             parts.append("\n".join([f"## {title}", "", *shown, *_run_table(results), "", note]))
     return "\n\n".join(parts) or None
@@ -60,29 +60,29 @@ def _stem(place: Path) -> str:
 
 def _draw(folder: Path, picture: str, curves: Sequence[Curve]) -> list[str]:
     """Draw where directions are angles, and return the line that shows the picture."""
-    if not all(curve.points and None not in curve.points for curve in curves):
+    if not any(curve.points for curve in curves):
         return []
     draw(folder / picture, curves)
     return [f"![Win rate and gain by direction]({picture})", ""]
 
 
-def _point(result: DirectionResult) -> Point | None:
-    if result.degrees is None:
-        return None
-    return Point(result.degrees, result.win_rate, result.gain, result.distance)
+def _points(results: Run) -> list[Point]:
+    """The directions that are angles."""
+    return [
+        Point(result.degrees, result.win_rate, result.gain, result.distance)
+        for result in results
+        if result.degrees is not None
+    ]
 
 
-def _joined(runs: Sequence[Run]) -> list[Point | None]:
+def _joined(runs: Sequence[Run]) -> list[Point]:
     """Means over RUNS with one standard error on each side."""
-    points: list[Point | None] = []
-    for results in _by_direction(runs).values():
-        first = _point(results[0])
-        if first is None:
-            points.append(None)
-            continue
-        rate = _spread([result.win_rate.value for result in results])
-        gain = _spread([result.gain.value for result in results])
-        points.append(Point(first.degrees, rate, gain, first.distance))
+    points = []
+    for group in map(_points, _by_direction(runs).values()):
+        if group:
+            rate = _spread([point.win_rate.value for point in group])
+            gain = _spread([point.gain.value for point in group])
+            points.append(Point(group[0].degrees, rate, gain, group[0].distance))
     return points
 
 

@@ -48,7 +48,8 @@ class RpsSimulation(RunAlgorithm):
     def run(self, services: Services) -> Outcome:
         """Simulate every target and return win rate and gain by target."""
         seed, resamples = services.run.seed, services.config.evaluation.bootstrap
-        results, metrics = [], {}
+        results: list[DirectionResult] = []
+        metrics: dict[str, Estimate] = {}
         for name, degrees in self._targets(services.data).items():
             trials = self._trials(degrees, seed)
             result, estimates = self._measure(name, degrees, trials, resamples, seed)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from prefrun.records.tree import Message, PreferenceTree, Prompt
-from prefrun_rps.config import Placement
+from prefrun_rps.config import DPA_SENTENCE, Placement
 from prefrun_rps.directions import Vector, integer_weights
 
 
@@ -20,15 +20,15 @@ def steered(
     tree: PreferenceTree,
     direction: Vector,
     objectives: Sequence[str],
-    template: str,
+    template: str | None = None,
     placement: Placement = Placement.system,
 ) -> PreferenceTree:
-    """Return TREE's prompt, without its answers, steered towards DIRECTION.
+    """Return TREE's prompt, without its answers, steered towards DIRECTION by TEMPLATE, or DPA's.
 
     The sentence becomes the system message, before what a system message of the prompt says; or it
     stands before the first user message. A plain text prompt gets it as a paragraph before it.
     """
-    sentence = template.replace("{weights}", weights_text(direction, objectives))
+    sentence = (template or DPA_SENTENCE).replace("{weights}", weights_text(direction, objectives))
     return replace(tree, prompt=_with(sentence, tree.prompt, placement), branches=())
 
 
