@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,9 +14,10 @@ from prefrun.records.reading import read_rows, stem
 from prefrun.records.split import DataSplit
 from prefrun.records.tree import OVERALL, Branch, Message, PreferenceTree, Step
 from prefrun_tpo.config import Gsm8kTreesConfig
+from prefrun_tpo.solutions import right_steps, step_result, step_total
+from prefrun_tpo.verdicts import BestBranchVerifier
 
 GOLD = 100.0
-CALCULATION = re.compile(r"<<[^<>]*=([^<>=]*)>>")
 ANSWER = "A:"
 
 
@@ -38,7 +38,13 @@ class Gsm8kTrees:
             answer_field=lambda index: f"solutions[{index - 1}]" if index else "ground_truth",
             score_field=lambda index, objective: "solutions[*].is_correct",
         )
-        return build_split(f"gsm8k_trees-{stem(path)}", read_rows(path), record_format, self.config)
+        return build_split(
+            f"gsm8k_trees-{stem(path)}",
+            read_rows(path),
+            record_format,
+            self.config,
+            reward=BestBranchVerifier(self.config.objective),
+        )
 
 
 def read_tree(row: Row, id: str, max_branches: int | None = None) -> PreferenceTree:
@@ -59,7 +65,7 @@ def read_tree(row: Row, id: str, max_branches: int | None = None) -> PreferenceT
         steps = read_steps(text, f"{field}.solution")
         if steps not in [known for known, _ in found]:
             found.append((steps, right))
-    ways = [[_result(step) for step in steps] for steps, right in found if right]
+    ways = [[step_result(step) for step in steps] for steps, right in found if right]
     branches = tuple(
         Branch(
             tuple(Step(step) for step in steps),
@@ -88,28 +94,11 @@ def read_steps(text: str, field: str) -> tuple[str, ...]:
 def score_of(steps: Sequence[str], ways: Sequence[Sequence[str]]) -> float:
     """Return 200 * c / n - 100, where c of n STEPS are right before the first wrong one.
 
-    WAYS: the results of the steps of each right solution.
+    WAYS: the results of the steps of each right solution. A solution shorter than all of them has
+    the n of the shortest.
     """
-    results = [_result(step) for step in steps]
-    right = 0
-    while right < len(results) and any(
-        list(way[: right + 1]) == results[: right + 1] for way in ways
-    ):
-        right += 1
-    return 200.0 * right / len(results) - 100.0
-
-
-def _result(step: str) -> str:
-    """What a step comes to: the results of its calculations as numbers, else its text."""
-    found = CALCULATION.findall(step)
-    return " ".join(_number(text) for text in found) if found else " ".join(step.split())
-
-
-def _number(text: str) -> str:
-    try:
-        return f"{float(text.replace(',', '')):g}"
-    except ValueError:
-        return text.strip()
+    results = [step_result(step) for step in steps]
+    return 200.0 * right_steps(results, ways) / step_total(results, ways) - 100.0
 
 
 def _as_bool(value: Any, field: str) -> bool:
