@@ -69,6 +69,8 @@ class RankListConfig:
 
     mode: Mode = Mode.lse
     """lse: log-sum-exp over the comparisons of a skip; exact: their sum."""
+    list_size: int | None = None
+    """Cut each record's answers into lists of this size, drawn by seed, >= 2; null = whole."""
     max_skip: int | None = None
     """Largest distance of compared places, >= 1; 1 = neighbours only; null = all pairs."""
     start_skip: int = 1
@@ -90,10 +92,10 @@ class RankListConfig:
         _above_zero("beta", self.beta)
         _at_least("min_margin", self.min_margin, 0)
         _at_least("start_skip", self.start_skip, 1)
-        for key in ("max_skip", "steps_per_skip"):
+        for key, least in {"list_size": 2, "max_skip": 1, "steps_per_skip": 1}.items():
             value = getattr(self, key)
             if value is not None:
-                _at_least(key, value, 1)
+                _at_least(key, value, least)
         if not 0 < self.skip_decay <= 1:
             raise ConfigError(f"algo.skip_decay={self.skip_decay} must be in (0, 1]")
         if self.max_skip is not None and self.start_skip > self.max_skip:
@@ -142,7 +144,7 @@ class GrocoViewsConfig:
     """nt_xent: of the softmax, > 0."""
     views: int = 2
     """Augmentations of an item, >= 2."""
-    noise: float = 0.5
+    noise: float = 1.0
     """Standard deviation of a view's noise, in standard deviations of the feature, >= 0."""
     drop: float = 0.2
     """Probability that a view lacks a feature, in [0, 1)."""

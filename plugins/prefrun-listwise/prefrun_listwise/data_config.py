@@ -40,8 +40,6 @@ class RatedItemsConfig:
     """Held-out lists of 50 items in each of the two domains, >= 1."""
     noise: float = 0.3
     """Standard deviation of what the rater adds, >= 0."""
-    generator_seed: int = 0
-    """Of the generator; another one gives other raters and items."""
 
     def __post_init__(self) -> None:
         _at_least(self, "train", 1)
@@ -58,12 +56,10 @@ class LatentClassesConfig:
     """Training items, >= 10."""
     test: int = 1000
     """Held-out items, >= 1."""
-    spread: float = 1.0
+    spread: float = 0.7
     """Standard deviation of an item around its class, in each of 16 latent dimensions, >= 0."""
-    noise: float = 0.3
+    noise: float = 0.7
     """Standard deviation of the noise on each of the 64 features, >= 0."""
-    generator_seed: int = 0
-    """Of the generator; another one gives other classes and items."""
 
     def __post_init__(self) -> None:
         _at_least(self, "train", 10)

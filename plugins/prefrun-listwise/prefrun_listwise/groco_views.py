@@ -83,8 +83,8 @@ class GrocoViews(RunAlgorithm):
         train, test = (train - centre) / scale, (test - centre) / scale
         encoder = make_encoder(train.shape[1], config.hidden, config.width, seed)
         measured = {
-            "knn_accuracy/features": self._accuracy(train, test, services),
-            "knn_accuracy/untrained": self._accuracy(*_embed(encoder, train, test), services),
+            "knn_accuracy/features": self._accuracy((train, test), services),
+            "knn_accuracy/untrained": self._accuracy(_embed(encoder, train, test), services),
         }
         states = train_encoder(
             encoder,
@@ -105,7 +105,7 @@ class GrocoViews(RunAlgorithm):
                 services.log(step, {"loss": loss.item(), **numbers})
         folder = services.run.output_dir / "groco_views"
         write_atomically(folder / "encoder.safetensors", save(encoder.state_dict()))
-        measured["knn_accuracy"] = self._accuracy(*_embed(encoder, train, test), services)
+        measured["knn_accuracy"] = self._accuracy(_embed(encoder, train, test), services)
         return Outcome(metrics=measured, directions=dict.fromkeys(measured, "max"))
 
     def _loss(self, views: Sequence[Tensor]) -> Tensor:
@@ -114,8 +114,9 @@ class GrocoViews(RunAlgorithm):
             return nt_xent_loss(views, config.temperature)
         return groco_loss(views, config.topk_neg, config.steepness, config.stop_grad)
 
-    def _accuracy(self, bank: Tensor, queries: Tensor, services: Services) -> Estimate:
-        """Share of the held-out items whose class their neighbours in the BANK vote for."""
+    def _accuracy(self, parts: tuple[Tensor, Tensor], services: Services) -> Estimate:
+        """Share of the second PART's items whose class their neighbours in the first vote for."""
+        bank, queries = parts
         data, settings = services.data, services.config.evaluation
         names = [_class(tree, data.objective) for tree in (*data.train, *data.test)]
         numbers = {name: number for number, name in enumerate(dict.fromkeys(names))}
@@ -135,8 +136,8 @@ def _vectors(trees: Sequence[PreferenceTree]) -> Tensor:
 
 
 @torch.no_grad()
-def _embed(encoder: torch.nn.Module, *parts: Tensor) -> list[Tensor]:
-    return [encoder(part) for part in parts]
+def _embed(encoder: torch.nn.Module, train: Tensor, test: Tensor) -> tuple[Tensor, Tensor]:
+    return encoder(train), encoder(test)
 
 
 def _vector(tree: PreferenceTree, length: int | None) -> Sequence[float]:

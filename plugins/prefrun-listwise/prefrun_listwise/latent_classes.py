@@ -20,7 +20,7 @@ NOTE = "Generated sample data (latent classes): {train} training and {test} held
 
 
 class LatentClasses:
-    """Makes the same records for the same configuration on every machine."""
+    """Makes the same records for the same configuration and seed on every machine."""
 
     card = """
     Latent classes: an item is a point around one of ten class centres in R^16; a random network of
@@ -33,9 +33,9 @@ class LatentClasses:
         self.config = config
 
     def load(self, seed: int) -> DataSplit:
-        """Generate everything; the same at every SEED."""
+        """Generate classes and items from SEED."""
         train, test = self.config.train, self.config.test
-        rows = list(_rows(self.config))
+        rows = list(_rows(self.config, seed))
         return build_split(
             "latent_classes",
             number_rows("latent_classes", rows[:train]),
@@ -46,9 +46,9 @@ class LatentClasses:
         )
 
 
-def _rows(config: LatentClassesConfig) -> Iterator[dict[str, Any]]:
+def _rows(config: LatentClassesConfig, seed: int) -> Iterator[dict[str, Any]]:
     """Yield training and then held-out records."""
-    draw = np.random.default_rng([config.generator_seed, LATENT])
+    draw = np.random.default_rng([seed, LATENT])
     total = config.train + config.test
     centres = draw.normal(size=(CLASSES, LATENT))
     classes = draw.integers(CLASSES, size=total)

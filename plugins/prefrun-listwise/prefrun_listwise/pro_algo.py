@@ -30,12 +30,13 @@ use_temperature=false: all gaps 1, Plackett-Luce on p. length_normalise=false: p
 eps=1e-10 adds it inside the logarithm, as the authors' code does: there the gradient of the
 logarithm vanishes where all p g are below -23. The default is the exact log-sum-exp.
 
-Pitfalls: the loss is not shift-invariant in p; answers of almost equal reward weigh most in the
-sum of exponentials (gap 0: the constant 1). Where all rewards of a list are equal only the SFT term
-trains. The SFT term is a sum over tokens and dwarfs the ranking for long answers. The gaps are in
-the data's units: ratings of 1 to 10 give temperatures that reward models do not. Where records have
-ranks and no scores, the gaps are those of the ranks. The list is sorted here, and a list of one
-answer is refused: (n-1)^2 would be 0 and nothing trained. The end-of-turn token is always scored.
+Pitfalls: the loss is not shift-invariant in p, and positive p would be ordered wrongly: it is for
+log-probs, no free scores. Answers of almost equal reward weigh most in the sum of exponentials
+(gap 0: the constant 1). Where all rewards of a list are equal only the SFT term trains. The SFT
+term is a sum over tokens and dwarfs the ranking for long answers. The gaps are in the data's units:
+ratings of 1 to 10 give temperatures that reward models do not. Where records have ranks and no
+scores, the gaps are those of the ranks. The list is sorted here, and a list of one answer is
+refused: (n-1)^2 would be 0 and nothing trained. The end-of-turn token is always scored.
 """
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar
 
 import torch
@@ -10,6 +12,7 @@ from torch import Tensor
 
 from prefrun.algorithm import LossAlgorithm, LossOutput, Term
 from prefrun.policy.batch import BranchBatch
+from prefrun.records.tree import PreferenceTree
 from prefrun_listwise.config import RankListConfig, Reduction, Score
 from prefrun_listwise.ordering_metrics import better_pairs, ordering_metrics
 from prefrun_listwise.skips import kendall_tau, skip_losses
@@ -61,6 +64,13 @@ class RankList(LossAlgorithm):
         super().__init__(config)
         if config.score is Score.mean_logp:
             self.needs = frozenset()
+
+    def prepare(self, trees: Sequence[PreferenceTree], seed: int) -> list[PreferenceTree]:
+        """Cut the records into lists of `list_size`."""
+        size = self.config.list_size
+        return (
+            list(trees) if size is None else [part for t in trees for part in _cut(t, size, seed)]
+        )
 
     def make_module(self, hidden_size: int) -> Steps | None:
         """Return the counter of a schedule."""
@@ -117,3 +127,13 @@ class RankList(LossAlgorithm):
         if self.config.steps_per_skip:
             metrics["visible_skip"] = torch.tensor(float(self._visible_skip() or 0))
         return metrics
+
+
+def _cut(tree: PreferenceTree, size: int, seed: int) -> Iterator[PreferenceTree]:
+    """Yield lists of SIZE answers of TREE, drawn by SEED; a last one may be shorter, not single."""
+    branches = list(tree.branches)
+    random.Random(f"{seed} {tree.id}").shuffle(branches)
+    starts = range(0, len(branches) - 1, size)
+    for number, start in enumerate(starts, 1):
+        part = tuple(branches[start : start + size])
+        yield replace(tree, id=f"{tree.id}/{number}", branches=part)

@@ -30,7 +30,7 @@ NOTE = (
 
 
 class RatedItems:
-    """Makes the same records for the same configuration on every machine."""
+    """Makes the same records for the same configuration and seed on every machine."""
 
     card = """
     Rated items: x in R^20, opinion tanh(w.x) + (v.x)^2 / 2 + noise, rounded to a rating from 1 to
@@ -44,8 +44,8 @@ class RatedItems:
         self.config = config
 
     def load(self, seed: int) -> DataSplit:
-        """Generate everything; the same at every SEED."""
-        world = World(self.config)
+        """Generate rater and items from SEED."""
+        world = World(self.config.noise, seed)
         train = list(world.lists(self.config.train, self.config.list_length, SAME))
         test = [
             row
@@ -65,9 +65,9 @@ class RatedItems:
 class World:
     """The rater and a stream of items."""
 
-    def __init__(self, config: RatedItemsConfig) -> None:
-        self.draw = np.random.default_rng([config.generator_seed, FEATURES])
-        self.noise = config.noise
+    def __init__(self, noise: float, seed: int) -> None:
+        self.draw = np.random.default_rng([seed, FEATURES])
+        self.noise = noise
         self.slope, self.curve = self.draw.normal(size=(2, FEATURES)) / np.sqrt(FEATURES)
         turn = np.eye(FEATURES) + SHIFT * self.draw.normal(size=(FEATURES, FEATURES))
         left, _, right = np.linalg.svd(turn)
