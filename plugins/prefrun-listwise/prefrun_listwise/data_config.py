@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from prefrun import ConfigError
 
+EXERCISES = 10**5
+"""Prompts of five digits."""
+
 
 @dataclass
 class SortDigitsConfig:
@@ -26,6 +29,11 @@ class SortDigitsConfig:
         _at_least(self, "test", 1)
         if not 2 <= self.candidates <= 6:
             raise ConfigError(f"data.candidates={self.candidates} must be 2 to 6")
+        if self.train + self.test > EXERCISES:
+            raise ConfigError(
+                f"data.train={self.train} and data.test={self.test} are more than the {EXERCISES} "
+                "different prompts there are"
+            )
 
 
 @dataclass

@@ -11,8 +11,9 @@ from prefrun import DataError
 from prefrun.algorithm import LossAlgorithm, LossOutput, Term
 from prefrun.policy.batch import BranchBatch
 from prefrun.records.split import DataSplit
-from prefrun.records.tree import PreferenceTree
+from prefrun.records.tree import OVERALL, PreferenceTree
 from prefrun.reward import Reward
+from prefrun_listwise.config import ProRankingConfig
 from prefrun_listwise.ordering_metrics import better_pairs, ordering_metrics
 from prefrun_listwise.pro import rank_losses, sft_losses
 from prefrun_listwise.skips import falling_order
@@ -54,9 +55,14 @@ class ProRanking(LossAlgorithm):
     )
     verdict: ClassVar[str] = ""
 
+    def __init__(self, config: ProRankingConfig) -> None:
+        super().__init__(config)
+        self._objective = OVERALL
+
     def check(self, data: DataSplit, reward: Reward | None) -> None:
         """Raise DataError for a training record without two answers."""
         del reward
+        self._objective = data.objective
         for tree in data.train:
             if len(tree.branches) < 2:
                 raise DataError(
@@ -69,7 +75,9 @@ class ProRanking(LossAlgorithm):
     def prepare(self, trees: Sequence[PreferenceTree], seed: int) -> list[PreferenceTree]:
         """Keep `ranking_length` answers of each list: the best, and others drawn by SEED."""
         length = self.config.ranking_length
-        return list(trees) if length is None else [_shortened(t, length, seed) for t in trees]
+        if length is None:
+            return list(trees)
+        return [_shortened(tree, self._objective, length, seed) for tree in trees]
 
     def loss(self, batch: BranchBatch) -> LossOutput:
         """Return the terms 'ranking' and 'sft', one value per list."""
@@ -96,12 +104,11 @@ class ProRanking(LossAlgorithm):
         return LossOutput(terms, ordering_metrics(scores, better_pairs(rewards, mask)))
 
 
-def _shortened(tree: PreferenceTree, length: int, seed: int) -> PreferenceTree:
-    ranks = tree.ranks() if len(tree.branches) > length else []
-    if not ranks:
+def _shortened(tree: PreferenceTree, objective: str, length: int, seed: int) -> PreferenceTree:
+    if len(tree.branches) <= length:
         return tree
-    best = ranks.index(1)
-    others = [place for place in range(len(ranks)) if place != best]
+    best = tree.ranks(objective).index(1)
+    others = [place for place in range(len(tree.branches)) if place != best]
     random.Random(f"{seed} {tree.id}").shuffle(others)  # a longer list holds the shorter one
     kept = sorted([best, *others[: length - 1]])
     return replace(tree, branches=tuple(tree.branches[place] for place in kept))

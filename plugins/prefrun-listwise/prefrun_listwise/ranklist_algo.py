@@ -125,7 +125,9 @@ class RankList(LossAlgorithm):
         metrics = ordering_metrics(scores, better_pairs(batch.scores, batch.branch_mask))
         metrics["kendall_tau"] = tau.sum() / (pairs > 0).sum().clamp(min=1)
         if self.config.steps_per_skip:
-            metrics["visible_skip"] = torch.tensor(float(self._visible_skip() or 0))
+            metrics["visible_skip"] = torch.tensor(
+                float(self._visible_skip() or 0), device=scores.device
+            )
         return metrics
 
 

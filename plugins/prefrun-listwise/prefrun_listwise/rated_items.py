@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -52,14 +53,14 @@ class RatedItems:
             for domain in (SAME, SHIFTED)
             for row in world.lists(self.config.test, HELD_OUT_LENGTH, domain)
         ]
-        return build_split(
+        split = build_split(
             "rated_items",
             number_rows("rated_items", train),
             STEP_TREES,
             FileDataConfig(on_bad_record=OnBadRecord.skip),
             held_out=number_rows("rated_items-test", test),
-            note=NOTE.format(train=self.config.train, test=self.config.test),
         )
+        return replace(split, note=NOTE.format(train=len(split.train), test=self.config.test))
 
 
 class World:

@@ -13,7 +13,7 @@ from prefrun.records.converters.step_trees import STEP_TREES
 from prefrun.records.dataset import build_split, number_rows
 from prefrun.records.split import DataSplit
 from prefrun.records.tree import PreferenceTree
-from prefrun_listwise.data_config import SortDigitsConfig
+from prefrun_listwise.data_config import EXERCISES, SortDigitsConfig
 
 DIGITS = 5
 BONUS = 0.5
@@ -80,7 +80,7 @@ def judge(prompt: str, response: str) -> float:
 def _rows(config: SortDigitsConfig) -> Iterator[dict[str, Any]]:
     """Yield training and then held-out records, with different prompts."""
     rng = Random(f"prefrun/sort_digits {config.generator_seed}")
-    for number in rng.sample(range(10**DIGITS), config.train + config.test):
+    for number in rng.sample(range(EXERCISES), config.train + config.test):
         digits = f"{number:0{DIGITS}}"
         wrong_places = [0, *rng.sample(range(1, DIGITS + 1), config.candidates - 1)]
         rng.shuffle(wrong_places)

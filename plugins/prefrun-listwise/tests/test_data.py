@@ -115,6 +115,7 @@ def test_neighbours_of_the_same_class_are_near_in_latent_classes():
     ("schema", "keys", "named"),
     [
         (SortDigitsConfig, {"candidates": 7}, r"data\.candidates"),
+        (SortDigitsConfig, {"train": 99_999}, r"100000 different prompts"),
         (SortDigitsConfig, {"test": 0}, r"data\.test"),
         (RatedItemsConfig, {"list_length": 1}, r"data\.list_length"),
         (RatedItemsConfig, {"noise": -1.0}, r"data\.noise"),

@@ -94,7 +94,7 @@ def test_an_unsorted_list_is_sorted_and_the_best_is_imitated():
 def test_a_list_of_one_answer_is_refused_by_name():
     trees = make_trees(trees=2)
     lonely = replace(trees[1], branches=trees[1].branches[:1])
-    data = SimpleNamespace(train=[trees[0], lonely], test=[])
+    data = SimpleNamespace(train=[trees[0], lonely], test=[], objective="overall")
     with pytest.raises(DataError, match=lonely.id):
         ProRanking(ProRankingConfig()).check(data, None)
 
@@ -113,6 +113,14 @@ def test_shorter_lists_keep_the_best_and_lie_inside_longer_ones():
         assert all(branch in three.branches for branch in two.branches)
     others = ProRanking(ProRankingConfig(ranking_length=2)).prepare(trees, seed=2)
     assert others != kept[2]
+
+
+def test_the_best_by_the_runs_objective_is_kept():
+    trees = make_trees(trees=20, branches=4)
+    algorithm = ProRanking(ProRankingConfig(ranking_length=2))
+    algorithm.check(SimpleNamespace(train=trees, test=[], objective="honesty"), None)
+    for short, whole in zip(algorithm.prepare(trees, seed=0), trees, strict=True):
+        assert whole.branches[whole.ranks("honesty").index(1)] in short.branches
 
 
 @pytest.mark.parametrize(
