@@ -61,7 +61,7 @@ class SimulPL(RunAlgorithm):
     card = CARD
 
     def check(self, data: DataSplit, reward: Reward | None) -> None:
-        """Raise DataError for records without a reference, ConfigError where none is for training."""
+        """Raise DataError for records without a reference, ConfigError where there are none."""
         del reward
         if not data.train:
             raise ConfigError("algo=simulpl needs training records, and the data have none")

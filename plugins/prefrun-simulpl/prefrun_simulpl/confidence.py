@@ -44,8 +44,8 @@ def confidence_loss(
     """Return the three sums of the SM2 objective.
 
     prefix_logits, full_logits: [..., V] of the states that see the first g(t) source words, and all
-    of them. confidence_logits: [...] of the prefix state, z with c = sigmoid(z). targets, mask: [...]
-    mix = c p_prefix + (1 - c) p_full; gradients reach the full prediction through it, too.
+    of them. confidence_logits: [...] of the prefix state, z with c = sigmoid(z). targets, mask:
+    [...]. mix = c p_prefix + (1 - c) p_full; gradients reach the full prediction through it, too.
     MASK_CONFIDENCE=False adds -log c of padding as the published code does.
     """
     prefix, full = prefix_logits.log_softmax(-1), full_logits.log_softmax(-1)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, ClassVar
 
 from prefrun.evaluation.evaluator import Estimate, EvaluationContext, Evaluator, NotApplicable
 from prefrun.evaluation.interval import mean_with_interval
 from prefrun.reward import ObjectivesReward
 from prefrun.rundir.files import write_json
+from prefrun_simulpl.curve_file import CURVE, FOLDER, INSTANCES
 from prefrun_simulpl.instances import elapsed_words, instance, write_instances
 from prefrun_simulpl.latency import COMPUTATION_AWARE, METRICS, corpus_mean, reference_length
 from prefrun_simulpl.model import SimtForCausalLM
@@ -19,7 +19,6 @@ from prefrun_simulpl.rules import ConfidenceRule, FullSentenceRule, Rule, WaitKR
 from prefrun_simulpl.streaming import Translation, Translator
 from prefrun_simulpl.vocabulary import Vocabulary
 
-FOLDER, CURVE, INSTANCES = "simt", "curve.json", "instances.log"
 LOWER_IS_BETTER = ("AL", "LAAL", "AP", "DAL", "ATD", "CW", "MaxCW", "StartOffset")
 
 
@@ -177,11 +176,3 @@ class _Corpus:
                 instance(number, tree.prompt_text, reference, result, elapsed, rows[number])
             )
         return lines
-
-
-def read_curve(directory: Path) -> list[dict[str, Any]]:
-    """Return the rows of the curve of the run in DIRECTORY; [] where it has none."""
-    from prefrun.rundir.files import read_json
-
-    path = directory / "evaluation" / FOLDER / CURVE
-    return list(read_json(path)) if path.exists() else []

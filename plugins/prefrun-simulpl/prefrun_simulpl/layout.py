@@ -100,9 +100,7 @@ def add_target(
     return added
 
 
-def token_delays(
-    delays: Sequence[int], target: Sequence[Sequence[int]], end: int
-) -> list[int]:
+def token_delays(delays: Sequence[int], target: Sequence[Sequence[int]], end: int) -> list[int]:
     """Return one delay per subword, that of its word, and END for the end of the sentence."""
     spread = [delay for delay, word in zip(delays, target, strict=True) for _ in word]
     return [*spread, end]

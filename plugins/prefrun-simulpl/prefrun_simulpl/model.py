@@ -18,14 +18,14 @@ from prefrun_simulpl.component_config import SimtModelConfig
 from prefrun_simulpl.vocabulary import END_ID, PAD_ID, START_ID, learn_subwords, new_tokenizer
 
 
-class SimtConfig(LlamaConfig):  # type: ignore[misc]
+class SimtConfig(LlamaConfig):
     """Llama's keys; beside them `trained_for`, the read/write policy of the training, {} = none."""
 
     model_type = "simt"
     trained_for: dict[str, Any] | None = None
 
 
-class SimtForCausalLM(LlamaForCausalLM):  # type: ignore[misc]
+class SimtForCausalLM(LlamaForCausalLM):
     """A Llama that reads source and target in one row.
 
     Source and target have their own positions and an embedding of their side. Which places see
@@ -75,7 +75,10 @@ class SimtModel:
     def __init__(self, config: SimtModelConfig) -> None:
         """Raises ConfigError where `model.path` holds no model."""
         self.config = config
-        if config.path is not None and not (Path(config.path).expanduser() / "config.json").exists():
+        if (
+            config.path is not None
+            and not (Path(config.path).expanduser() / "config.json").exists()
+        ):
             raise ConfigError(
                 f"model.path={config.path}: there is no such folder, or it holds no config.json\n"
                 "  remedy: give a folder such as RUN/model of a run with model=simt"

@@ -95,7 +95,9 @@ def _delays(value: object, field: str, source: int, target: int) -> list[int]:
     if not isinstance(value, Sequence) or isinstance(value, str):
         raise DataError(f"{type(value).__name__}, not a list", field=field, remedy=remedy)
     numbers = [item for item in value if isinstance(item, int) and not isinstance(item, bool)]
-    rising = all(0 < one <= other <= source for one, other in zip([1, *numbers], numbers, strict=False))
+    rising = all(
+        0 < one <= other <= source for one, other in zip([1, *numbers], numbers, strict=False)
+    )
     if len(numbers) != len(value) or len(numbers) != target or not rising:
         raise DataError(f"{list(value)} is no schedule", field=field, remedy=remedy)
     return numbers

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from prefrun.errors import DataError
 from prefrun.records.tree import PreferenceTree
@@ -67,8 +68,8 @@ def build_pairs(
     show(len(used), len(used))
     if not found:
         raise DataError(
-            f"none of {len(used)} records gave a preference pair: the candidates of each are within "
-            f"algo.pairs.min_margin={config.pairs.min_margin}",
+            f"none of {len(used)} records gave a preference pair: the candidates of each are "
+            f"within algo.pairs.min_margin={config.pairs.min_margin}",
             remedy="lower it, widen algo.pairs.thresholds, or give chosen and rejected fields",
         )
     return found
@@ -92,7 +93,7 @@ def _schedules(
     trees: Sequence[PreferenceTree], side: int, translator: Translator, config: SimulPLConfig
 ) -> list[Sequence[int]]:
     """Return the delays of each tree's answer number SIDE."""
-    known = [tree.metadata.get(DELAYS[side]) for tree in trees]
+    known: list[Any] = [tree.metadata.get(DELAYS[side]) for tree in trees]
     if all(known):
         return known
     split = translator.vocabulary.split

@@ -27,7 +27,7 @@ def confidence_delays(
 
 
 def actions(delays: Sequence[int], source: int) -> list[str]:
-    """Return the READ and WRITE actions behind DELAYS, with the reads that follow the last WRITE."""
+    """Return the READ and WRITE actions behind DELAYS, and the reads after the last WRITE."""
     log, read = [], 0
     for delay in delays:
         log += ["READ"] * (delay - read) + ["WRITE"]

@@ -39,9 +39,7 @@ class SentencePair:
         return sum(map(len, self.source)) + 2 * (1 + sum(map(len, self.target)))
 
 
-def sentence_pairs(
-    trees: Sequence[PreferenceTree], vocabulary: Vocabulary
-) -> list[SentencePair]:
+def sentence_pairs(trees: Sequence[PreferenceTree], vocabulary: Vocabulary) -> list[SentencePair]:
     """Return the references of TREES as subwords."""
     split = vocabulary.split
     return [SentencePair(split(tree.prompt_text), split(reference_of(tree))) for tree in trees]

@@ -73,9 +73,7 @@ def optimise(services: Services, model: SimtForCausalLM, phase: Phase) -> None:
     model.eval()
 
 
-def _restore(
-    checkpoint: Path | None, phase: Phase, model: SimtForCausalLM, optimizer: Any
-) -> int:
+def _restore(checkpoint: Path | None, phase: Phase, model: SimtForCausalLM, optimizer: Any) -> int:
     """Load the state of CHECKPOINT where it is of PHASE; return the steps taken so far."""
     if checkpoint is None:
         return 0

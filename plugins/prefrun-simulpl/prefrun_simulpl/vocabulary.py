@@ -90,6 +90,6 @@ class Vocabulary:
                 last.append(delay)
             words[-1].append(token)
             last[-1] = delay
-        texts = ["".join(text.split()) for text in self.tokenizer.batch_decode(words)]
+        texts = ["".join(self.tokenizer.decode(word).split()) for word in words]
         kept = [pair for pair in zip(texts, last, strict=True) if pair[0]]
         return [text for text, _ in kept], [delay for _, delay in kept]
