@@ -18,7 +18,16 @@ PLUGINS = sorted(path.parent.name for path in Path("plugins").glob("*/pyproject.
 BASE = Path(".nox", "base").absolute()
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 SITE = Path("lib", PYTHON, "site-packages")
-TOOLS = ["editables", "hatchling", "hydra-joblib-launcher", "hypothesis", "mypy", "pytest", "ruff"]
+TOOLS = [
+    "editables",
+    "hatchling",
+    "hydra-joblib-launcher",
+    "hypothesis",
+    "mypy",
+    "pytest",
+    "pytest-xdist",
+    "ruff",
+]
 BARE = ["--without-pip"]  # pip is one of the shared packages
 
 nox.options.default_venv_backend = "venv"
@@ -88,8 +97,9 @@ def editable(*paths: str) -> list[str]:
 
 
 def pytest(session: nox.Session, *words: str) -> None:
-    """Run pytest on WORDS and on what the user added after `--`."""
-    session.run("python", "-m", "pytest", "-q", *words, *session.posargs)
+    """Run pytest on WORDS and on what the user added after `--`, a file per core at a time."""
+    cores = ["-n", "auto", "--dist", "loadfile"]
+    session.run("python", "-m", "pytest", "-q", *cores, *words, *session.posargs)
 
 
 @nox.session(venv_backend="none")
