@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -43,12 +42,15 @@ class Adapter(nn.Module):
     """w(x) = softmax(head(encoder(x))), and the statistics behind its rewards' normalisation."""
 
     def __init__(
-        self, settings: AdapterSettings, statistics: Statistics, encoder: nn.Module | None = None
+        self,
+        settings: AdapterSettings,
+        statistics: Statistics,
+        encoder: HashEncoder | HFEncoder | None = None,
     ) -> None:
         """Make an untrained head of zeros: uniform weights for every prompt."""
         super().__init__()
         self.settings, self.statistics = settings, statistics
-        self.encoder: Any = encoder or _encoder(settings)
+        self.encoder = encoder or _encoder(settings)
         self.head = nn.Linear(self.encoder.width, len(settings.objectives))
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
@@ -150,7 +152,7 @@ def _double(values: Sequence[float]) -> Tensor:
     return torch.tensor(values, dtype=torch.float64)
 
 
-def _encoder(settings: AdapterSettings) -> nn.Module:
+def _encoder(settings: AdapterSettings) -> HashEncoder | HFEncoder:
     if settings.encoder == "hf":
         return HFEncoder(settings.encoder_name or DEFAULT_NAME, settings.max_length)
     return HashEncoder()

@@ -22,6 +22,7 @@ from prefrun_orchestrator.config import (
     Stage2,
     TargetSource,
 )
+from prefrun_orchestrator.encoders import check_encoder
 from prefrun_orchestrator.fit import FitSettings, fit
 from prefrun_orchestrator.measure import Measured, measure
 from prefrun_orchestrator.offline import relabelled
@@ -108,6 +109,8 @@ class Orchestrator(RunAlgorithm):
                     f"algo.adapter={config.adapter} was trained with reward_norm="
                     f"{settings.reward_norm}\n  remedy: algo.reward_norm={settings.reward_norm}"
                 )
+        if config.encoder_name is not None:
+            check_encoder(config.encoder_name)
         trees = [*data.train, *data.test]
         if config.rewards is RewardsFrom.reward:
             judging(reward, objectives, "algo.rewards=reward")

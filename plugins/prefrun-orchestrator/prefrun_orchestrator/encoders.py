@@ -76,12 +76,22 @@ class HFEncoder(nn.Module):
         ).to(self.model.device)
         hidden: Tensor = self.model(**inputs).last_hidden_state
         mask = inputs["attention_mask"].unsqueeze(-1).to(hidden)
-        return (hidden * mask).sum(1) / mask.sum(1).clamp(min=1.0)
+        mean: Tensor = (hidden * mask).sum(1) / mask.sum(1).clamp(min=1.0)
+        return mean
 
     def save(self, folder: Path) -> None:
         """Write tokenizer and model to FOLDER, in Hugging Face layout."""
         self.tokenizer.save_pretrained(folder)
         self.model.save_pretrained(folder)
+
+
+def check_encoder(name: str) -> None:
+    """Raise ConfigError where NAME is plainly a folder and there is none."""
+    if name.startswith((".", "~", "/")) and not Path(name).expanduser().is_dir():
+        raise ConfigError(
+            f"algo.encoder_name={name}: there is no such folder\n"
+            "  remedy: give the folder of an encoder, or a name on the hub"
+        )
 
 
 def _bucket(word: str) -> int:

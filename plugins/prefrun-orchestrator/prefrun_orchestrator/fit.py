@@ -64,7 +64,8 @@ def fit(
     optimizer = torch.optim.AdamW(
         adapter.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
-    schedule = get_linear_schedule_with_warmup(optimizer, round(settings.warmup * steps), steps)
+    warmup = round(settings.warmup * steps)
+    schedule = get_linear_schedule_with_warmup(optimizer, warmup, steps)  # type: ignore[no-untyped-call]
     shuffle = torch.Generator().manual_seed(seed)
     order: list[int] = []
     with torch.random.fork_rng():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import moocore
+import moocore  # type: ignore[import-untyped]
 import numpy as np
 
 Points = Sequence[Sequence[float]]

@@ -82,7 +82,7 @@ def draw_classes(
             axis.bar(places, heights, 0.92 * width, color=colour, label=name)
             expected = [targets[group][number] for group in weights]
             left, right = ([place + side * width / 2 for place in places] for side in (-1, 1))
-            label = "mean target" if number == 0 else None
+            label = "mean target" if number == 0 else ""
             axis.hlines(expected, left, right, color="black", linewidth=2, label=label)
         axis.set_xticks(range(len(weights)), list(weights))
         axis.set_ylabel("mean weight")

@@ -112,7 +112,7 @@ def rewards_of(
         ]
     pairs = [(tree, branch.text) for tree in trees for branch in tree.branches]
     flat = judged(reward, objectives, [tree for tree, _ in pairs], [text for _, text in pairs])
-    return list(flat.split([len(tree.branches) for tree in trees]))
+    return list(torch.split(flat, [len(tree.branches) for tree in trees]))
 
 
 def own_weights(tree: PreferenceTree, objectives: Sequence[str]) -> Tensor | None:

@@ -112,6 +112,7 @@ def test_a_reward_that_is_not_finite_names_the_record():
         ({"objectives": ["honesty", "honesty"]}, "twice"),
         ({"encoder_name": "x"}, r"algo\.encoder=hf"),
         ({"encoder": EncoderKind.hf, "adapter": "/nowhere"}, "holds no adapter"),
+        ({"encoder": EncoderKind.hf, "encoder_name": "/nowhere"}, "there is no such folder"),
         ({"stage2": Stage2.offline, "base": "nothing"}, r"algo\.base=nothing is not installed"),
     ],
 )

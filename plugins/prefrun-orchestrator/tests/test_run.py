@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SMALL = ("data=topics", "data.train_records=60", "data.test_records=20", "evaluation.bootstrap=20")
 
 
@@ -23,6 +25,7 @@ def run(folder, *words):
     return done, done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_a_sweep_without_language_model_compares_seeds(tmp_path):
     words = ("-m", "algo=orchestrator", *SMALL, "algo.epochs=20", "seed=1,2", "output_dir=sweep")
     done, said = run(tmp_path, *words)
@@ -51,6 +54,7 @@ def test_a_sweep_without_language_model_compares_seeds(tmp_path):
     assert again["weights/kl"] == summary["metrics"]["weights/kl"]
 
 
+@pytest.mark.slow
 def test_a_conditioned_language_model_is_trained_and_a_run_resumes(language_model, tmp_path):
     words = (
         *("algo=orchestrator", "algo.stage2=conditioned", "algo.epochs=1"),
