@@ -42,13 +42,13 @@ class Latency(Enum):
 class SupervisedConfig:
     """Phase 1, the supervised start: translation and read/write policy together."""
 
-    steps: int = 700
+    steps: int = 600
     """Optimizer steps; 0 with a model.path that has learned already."""
     learning_rate: float = 2e-3
     """At its peak. SM2: 5e-4."""
     warmup_steps: int = 100
     """Linear warm-up; the rate then falls with the inverse square root. SM2: 4000."""
-    batch_tokens: int = 4096
+    batch_tokens: int = 2048
     """Tokens per optimizer step, those of the source and twice the target's, padding included."""
     label_smoothing: float = 0.1
     """In [0, 1)."""

@@ -24,7 +24,6 @@ class Line:
     points: tuple[tuple[float, float, str], ...]
     """(latency, quality, what stands beside the point), by falling or rising setting."""
     color: str
-    dashed: bool = False
 
 
 def curve_points(rows: Rows, system: str, quality: str) -> tuple[tuple[float, float, str], ...]:
@@ -42,13 +41,12 @@ def draw_curves(path: Path, panels: Mapping[str, Sequence[Line]]) -> None:
         for axis, (quality, lines) in zip(axes, panels.items(), strict=True):
             for line in lines:
                 latency, values = [p[0] for p in line.points], [p[1] for p in line.points]
-                style = "--" if line.dashed else "-"
                 marker = "*" if len(line.points) == 1 else "o"
                 size = 12 if len(line.points) == 1 else 5
                 axis.plot(
                     latency,
                     values,
-                    style,
+                    "-",
                     marker=marker,
                     markersize=size,
                     color=line.color,
@@ -56,7 +54,12 @@ def draw_curves(path: Path, panels: Mapping[str, Sequence[Line]]) -> None:
                 )
                 for place, value, text in line.points:
                     axis.annotate(
-                        text, (place, value), xytext=(4, -11), textcoords="offset points", size=8
+                        text,
+                        (place, value),
+                        xytext=(4, -11),
+                        textcoords="offset points",
+                        size=8,
+                        color=line.color,
                     )
             axis.set_xlabel("average lagging (source words)")
             axis.set_ylabel(quality)
