@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from prefrun_rps.directions import Vector
 
@@ -42,7 +42,7 @@ class Scale:
 def scores_of(direction: Vector, rewards: ArrayLike) -> Vector:
     """s_i = v . r_i: DIRECTION [d], REWARDS [k, d] -> [k]; NaN where a reward is not finite."""
     values = np.asarray(rewards, dtype=np.float64)
-    finite: NDArray[np.bool_] = np.isfinite(values).all(axis=-1, keepdims=True)
+    finite = np.asarray(np.isfinite(values).all(axis=-1, keepdims=True))
     clean = np.where(finite, values, 0.0)
     return np.asarray(np.where(finite[..., 0], clean @ direction, np.nan), dtype=np.float64)
 
