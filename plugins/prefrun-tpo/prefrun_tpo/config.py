@@ -163,7 +163,7 @@ class ChainModelConfig:
 
 @dataclass
 class GrowTreesConfig:
-    """Trees grown from a policy: the gold solution is cut, the policy goes on, a verifier scores."""
+    """Trees grown from a policy: it goes on where the gold solution is cut; a verifier scores."""
 
     branches: int = 3
     """Continuations sampled of each gold solution, >= 1."""

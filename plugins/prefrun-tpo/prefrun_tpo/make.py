@@ -32,9 +32,9 @@ def main() -> None:
 def make(output: Path, seed: int, steps: int = STEPS) -> None:
     """Fine-tune an untrained model on solutions with 30 % wrong steps and write it into OUTPUT.
 
-    Half a minute on one core. STEPS ends it when about half of the greedy answers are right, so that
-    there is something left to improve. The same seed gives the same weights on one machine with one
-    thread; other machines round differently.
+    Half a minute on one core. STEPS ends it when about half of the greedy answers are right, so
+    that there is something left to improve. The same seed gives the same weights on one machine
+    with one thread; other machines round differently.
     """
     torch.manual_seed(seed)
     output.mkdir(parents=True, exist_ok=True)

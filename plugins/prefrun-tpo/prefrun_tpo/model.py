@@ -16,9 +16,9 @@ class ChainModel:
 
     card = """
     A Llama of two layers and 64 hidden units, trained from scratch on solutions of chain arithmetic
-    of which 30 % of the steps are wrong; never on an exercise of data=chain_arithmetic. Training was
-    stopped when about half of its greedy answers were right. `python -m prefrun_tpo.make` makes it
-    again from a seed. It reads nothing but such exercises.
+    of which 30 % of the steps are wrong; never on an exercise of data=chain_arithmetic with four
+    steps. Training was stopped when about half of its greedy answers were right. `python -m
+    prefrun_tpo.make` makes it again from a seed. It reads nothing but such exercises.
     """
 
     def __init__(self, config: ChainModelConfig) -> None:

@@ -6,6 +6,7 @@ from io import BytesIO
 from pathlib import Path
 from textwrap import shorten
 from typing import TYPE_CHECKING, Any
+from warnings import catch_warnings, filterwarnings
 
 from prefrun.rundir.figure import BLUE, GREY, ORANGE, STYLE
 from prefrun.rundir.files import write_atomically
@@ -33,7 +34,7 @@ def write_picture(path: Path, tree: dict[str, Any]) -> None:
     columns = max(node.depth for node in placed) + 2
     rows = sum(node.leaf is not None for node in placed)
     width, height = columns * (WIDTH + GAP) + 1.6, rows * 0.75 + 0.5
-    with rc_context({**STYLE, "svg.hashsalt": "prefrun"}):
+    with rc_context({**STYLE, "svg.hashsalt": "prefrun", "svg.fonttype": "none"}):
         figure = Figure(figsize=(width, height))
         FigureCanvasAgg(figure)
         axes = figure.add_axes((0, 0, 1, 1))
@@ -43,7 +44,9 @@ def write_picture(path: Path, tree: dict[str, Any]) -> None:
         content = BytesIO()
         kind = path.suffix.removeprefix(".")
         metadata = {"Date": None} if kind == "svg" else None
-        figure.savefig(content, format=kind, dpi=110, metadata=metadata)
+        with catch_warnings():  # a viewer has the letters that matplotlib's font lacks
+            filterwarnings("ignore", "Glyph .* missing")
+            figure.savefig(content, format=kind, dpi=110, metadata=metadata)
     write_atomically(path, content.getvalue())
 
 

@@ -20,9 +20,9 @@ def section(directory: Path, folder: Path) -> str | None:
     lines = [
         "## Trees",
         "",
-        "Held-out trees after training. A step that branches share is drawn once; its colour is its "
-        "implied reward log pi - log pi_ref, blue above 0 and orange below. At the end of a branch: "
-        "its score, and its implied reward.",
+        "Held-out trees after training. A step that branches share is drawn once; its colour is "
+        "its implied reward log pi - log pi_ref, blue above 0 and orange below. At the end of a "
+        "branch: its score, and its implied reward.",
     ]
     for number, tree in enumerate(trees, 1):
         name = f"tree-{number}.svg"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from prefrun.errors import DataError
+from prefrun.records.tree import OVERALL
 from prefrun_tpo.chain import Verdict, parse, verify
 from prefrun_tpo.config import ChainRewardConfig, SolutionRewardConfig
 from prefrun_tpo.solutions import final_number, right_steps, step_result, step_total
@@ -91,14 +92,14 @@ class BestBranchVerifier(SolutionVerifier):
         return Verdict(answer, total if answer else right_steps(results, ways), total)
 
 
-class ChainReward:
+class ChainReward(ChainVerifier):
     """The component behind `reward=chain_arithmetic`."""
 
     card = """
     Exact verifier of chain arithmetic, 'Start 4: +3 +5': it reads the prompt, so it judges any data
-    with such prompts, as trees that algo=grow_trees wrote. Objectives: answer, 1 where the last step
-    is the exercise's last one with the right result; steps, the part of the steps before the first
-    wrong one. Score: 200 * steps - 100.
+    with such prompts, as trees that algo=grow_trees wrote. Objectives: answer, 1 where the last
+    step is the exercise's last one with the right result; steps, the part of the steps before the
+    first wrong one. Score: 200 * steps - 100.
     """
 
     def __init__(self, config: ChainRewardConfig) -> None:
@@ -108,23 +109,24 @@ class ChainReward:
         """Return the verifier. Raises DataError where DATA's first prompt is no exercise."""
         for tree in (*data.train[:1], *data.test[:1]):
             parse(tree.prompt_text)
-        return ChainVerifier()
+        return self
 
 
-class SolutionReward:
+class SolutionReward(BestBranchVerifier):
     """The component behind `reward=solution`."""
 
     card = """
     Verifier for solutions that end with a number: the answer is right where its last number is that
-    of the record's best branch, and then so are all steps; of a wrong one a step is right where some
-    branch of that score goes the same way so far, told by the result of its calculations
+    of the record's best branch, and then so are all steps; of a wrong one a step is right where
+    some branch of that score goes the same way so far, told by the result of its calculations
     <<6*4=24>>, else by its text. Objectives: answer, steps. Score: 200 * steps - 100. Source: the
-    recipe of Step-DPO's trees (arXiv 2406.18629) with a program in the place of the judge model.
+    data recipe of TPO (arXiv 2410.12854), with a program in the place of the judge model.
     """
 
     def __init__(self, config: SolutionRewardConfig) -> None:
+        super().__init__(OVERALL)
         self.config = config
 
     def of(self, data: DataSplit) -> BestBranchVerifier:
-        """Return the verifier."""
+        """Return the verifier for DATA's objective."""
         return BestBranchVerifier(data.objective)
