@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor
 
@@ -9,8 +11,9 @@ from prefrun.algorithm import LossAlgorithm, LossOutput, Term
 from prefrun.policy.batch import BranchBatch
 from prefrun_pairwise.catalog import PAIR_LOSSES
 from prefrun_pairwise.config import DpoConfig, PairChoice
-from prefrun_pairwise.dpo import PairKnobs, pair_terms
-from prefrun_pairwise.pairs import AnswerTokens, implied_rewards, pairs_from_tokens
+from prefrun_pairwise.dpo import PairKnobs
+from prefrun_pairwise.mixture import pair_terms
+from prefrun_pairwise.pairs import AnswerTokens, Pairs, implied_rewards, pairs_from_tokens
 from prefrun_pairwise.tokens import wpo_weights
 
 CARD = """
@@ -34,10 +37,14 @@ The variants are those of TRL 1.16's DPOTrainer, checked against its numbers.
   aot           as cdpo on sorted differences, over the batch (aot_unpaired: sorted ratios)
   discopop      logistic and exponential loss, mixed by S(beta d / tau)
   sft           negative log-likelihood of the chosen answer, mean over the batch's tokens
+  poly          -LS(beta d) + poly_alpha (1 - S(beta d))    Poly-DPO, 2604.24953
   dpo_gamma     -LS(beta [log pi_c - log pi_r - gamma (log ref_c - log ref_r)])
 
 Same name, different maths: ipo is averaged over tokens in TRL and LLaMA-Factory, summed in OpenRLHF
 and the paper; TRL's sigmoid ignores label_smoothing, here that is refused: choose cdpo.
+LD-DPO weights the reference's tokens, too, in TRL, and only the policy's in LLaMA-Factory
+(ld_reference=false). ipo, cdpo, ld_dpo, dpo_norm, poly_dpo and da_dpo are algorithms of their own,
+too, with only their keys.
 Pitfalls: answers with equal scores make no pair; the chosen answer's log-prob may fall while the
 margin grows; at step 0 the loss of sigmoid is ln 2.
 """
@@ -47,9 +54,12 @@ class Dpo(LossAlgorithm):
     """Pairwise losses on the pairs of each list of answers."""
 
     card = CARD
-    golden = "prefrun_pairwise.golden:compute"
-    vectors = "insights_variants.json"
+    golden: ClassVar[str | None] = "prefrun_pairwise.golden:dpo_cases"
+    vectors: ClassVar[str | None] = "insights_variants.json"
     needs = frozenset({"reference"})
+    paper: ClassVar[str] = "Rafailov et al. 2023, arXiv 2305.18290"
+    kind: ClassVar[str] = "offline, pairs"
+    formula: ClassVar[str] = "-LS(beta (h_c - h_r)), and 17 further losses"
 
     def __init__(self, config: DpoConfig) -> None:
         super().__init__(config)
@@ -62,6 +72,7 @@ class Dpo(LossAlgorithm):
             gamma=config.gamma,
             ipo_normalize=config.ipo_normalize.name,
             discopop_tau=config.discopop_tau,
+            poly_alpha=config.poly_alpha,
             divergence=config.divergence.name,
             divergence_alpha=config.divergence_alpha,
         )
@@ -70,21 +81,37 @@ class Dpo(LossAlgorithm):
         """Return one term per loss of the mixture, each a mean over the batch's pairs."""
         trees, chosen, rejected = choose_pairs(batch.scores, batch.branch_mask, self.config.pairs)
         pairs = pairs_from_tokens(
-            _answers(batch, trees, chosen), _answers(batch, trees, rejected), self.config.ld_alpha
+            _answers(batch, trees, chosen),
+            _answers(batch, trees, rejected),
+            self.config.ld_alpha,
+            self.config.ld_reference,
         )
         weighting = None
         if self.config.wpo:
             weighting = _wpo(batch, trees, chosen) * _wpo(batch, trees, rejected)
+        knobs = self.pair_knobs(batch, trees, chosen, rejected)
         mix = list(self.config.mix().items())
         counts = batch.weights[trees]
         terms = {
             # a value of a batch-coupled loss belongs to no single record, so none weighs more
             name: Term(values, weights if _is_coupled(name) else weights * counts.to(weights))
             for (name, _), (values, weights) in zip(
-                mix, pair_terms(mix, pairs, self.knobs, weighting), strict=True
+                mix, pair_terms(mix, pairs, knobs, weighting), strict=True
             )
         }
-        return LossOutput(terms, implied_rewards(pairs, self.config.beta) if len(trees) else {})
+        return LossOutput(terms, self.metrics(pairs, knobs) if len(trees) else {})
+
+    def pair_knobs(
+        self, batch: BranchBatch, trees: Tensor, chosen: Tensor, rejected: Tensor
+    ) -> PairKnobs:
+        """Return the numbers in the formulas, for pairs as `choose_pairs` gives them."""
+        del batch, trees, chosen, rejected
+        return self.knobs
+
+    def metrics(self, pairs: Pairs, knobs: PairKnobs) -> dict[str, Tensor]:
+        """Return what is logged of at least one pair, without gradient."""
+        del knobs
+        return implied_rewards(pairs, self.config.beta)
 
 
 def _is_coupled(loss: str) -> bool:

@@ -21,6 +21,7 @@ class LossTraits:
 PAIR_LOSSES: dict[str, LossTraits] = {
     "sigmoid": LossTraits(divergence=True),
     "sigmoid_norm": LossTraits(divergence=True),
+    "poly": LossTraits(divergence=True),
     "dpo_gamma": LossTraits(),
     "cdpo": LossTraits(smoothing="optional", divergence=True),
     "robust": LossTraits(smoothing="optional", divergence=True),
@@ -37,7 +38,7 @@ PAIR_LOSSES: dict[str, LossTraits] = {
     "aot_unpaired": LossTraits(smoothing="optional", batch_coupled=True),
     "sft": LossTraits(divergence=True),
 }
-"""Every loss of `dpo.LOSSES`: TRL 1.16's loss types, cDPO and DPO-gamma."""
+"""Every loss of `dpo.LOSSES`: TRL 1.16's loss types, cDPO, DPO-gamma and Poly-DPO."""
 
 DIVERGENCES = ("reverse_kl", "forward_kl", "js_divergence", "alpha_divergence")
 

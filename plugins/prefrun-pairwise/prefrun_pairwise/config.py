@@ -50,10 +50,14 @@ class DpoConfig:
     """alpha of alpha_divergence."""
     ld_alpha: float | None = None
     """LD-DPO: weight of the tokens beyond the pair's shorter answer, in [0, 1]; null = off."""
+    ld_reference: bool = True
+    """LD-DPO: weight the reference's tokens, too (TRL), or the policy's only (LLaMA-Factory)."""
     wpo: bool = False
     """WPO: weight each pair by how likely the policy is to write it."""
     gamma: float = 1.0
     """dpo_gamma: how much the reference counts; 1 is DPO, 0 is reference-free."""
+    poly_alpha: float = 0.0
+    """poly: weight of its term, >= -1; above 0 for noisy labels, 0 is DPO."""
     ipo_normalize: IpoNormalize = IpoNormalize.token
     """ipo: token divides each log-ratio by its length (TRL), sum does not (the paper)."""
     discopop_tau: float = 0.05
@@ -66,6 +70,7 @@ class DpoConfig:
             raise ConfigError(f"algo.ld_alpha={self.ld_alpha} must be in [0, 1], or null")
         if not 0 < self.discopop_tau <= 1:
             raise ConfigError(f"algo.discopop_tau={self.discopop_tau} must be in (0, 1]")
+        check_poly_alpha("algo.poly_alpha", self.poly_alpha)
         negative = {name: weight for name, weight in self.mix().items() if not weight >= 0}
         if negative:
             raise ConfigError(f"algo.extra_losses: {negative} must be at least 0")
@@ -83,3 +88,12 @@ class DpoConfig:
     def mix(self) -> dict[str, float]:
         """Every loss of the sum with its weight."""
         return {self.loss.name: self.loss_weight} | dict(self.extra_losses)
+
+
+def check_poly_alpha(key: str, alpha: float) -> None:
+    """Raise ConfigError where the polynomial term would turn the gradient around."""
+    if not -1 <= alpha < math.inf:
+        raise ConfigError(
+            f"{key}={alpha} must be at least -1, and finite: below, pairs that are ranked right "
+            "are pushed back"
+        )

@@ -3,12 +3,12 @@
 Symbols: h_c, h_r = log-ratios log pi - log pi_ref of the chosen and the rejected answer; f = the
 f-divergence's score, f(h) = h by default; d = f(h_c) - f(h_r); LS = log sigmoid; S = sigmoid;
 eps = label_smoothing. Every loss takes `Pairs` of P pairs and `PairKnobs` and returns [P].
-Definitions as in TRL 1.16, except cDPO and DPO-gamma, which it does not have.
+Definitions as in TRL 1.16, except cDPO, DPO-gamma and Poly-DPO, which it does not have.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from prefrun_pairwise.divergence import DIVERGENCES
-from prefrun_pairwise.logistic import smoothed_logistic
+from prefrun_pairwise.logistic import poly_logistic, smoothed_logistic
 from prefrun_pairwise.pairs import Pairs
 
 
@@ -24,8 +24,8 @@ from prefrun_pairwise.pairs import Pairs
 class PairKnobs:
     """The numbers in the formulas; each loss reads those its formula names."""
 
-    beta: float = 0.1
-    """Strength of the pull to the reference, above 0."""
+    beta: float | Tensor = 0.1
+    """Strength of the pull to the reference, above 0; [P] where the pairs have their own."""
     label_smoothing: float = 0.0
     """eps: the assumed share of flipped labels, in [0, 0.5)."""
     gamma: float = 1.0
@@ -34,6 +34,8 @@ class PairKnobs:
     """ipo: token divides each log-ratio by its length (TRL); sum does not (the paper's Eq. 17)."""
     discopop_tau: float = 0.05
     """discopop: temperature, in (0, 1]."""
+    poly_alpha: float = 0.0
+    """poly: weight of its term, at least -1; 0 is DPO."""
     divergence: str = "reverse_kl"
     """A key of divergence.DIVERGENCES."""
     divergence_alpha: float = 0.5
@@ -68,6 +70,11 @@ def sigmoid(pairs: Pairs, knobs: PairKnobs) -> Tensor:
 def sigmoid_norm(pairs: Pairs, knobs: PairKnobs) -> Tensor:
     """-LS(beta (f(h_c)/|y_c| - f(h_r)/|y_r|)). Source: Tulu 3 (arXiv 2411.15124)."""
     return -logsigmoid(knobs.beta * normalized_margins(pairs, knobs))
+
+
+def poly(pairs: Pairs, knobs: PairKnobs) -> Tensor:
+    """-LS(beta d) + alpha (1 - S(beta d)). Source: Poly-DPO (arXiv 2604.24953)."""
+    return poly_logistic(logits(pairs, knobs), knobs.poly_alpha)
 
 
 def dpo_gamma(pairs: Pairs, knobs: PairKnobs) -> Tensor:
@@ -208,6 +215,7 @@ LOSSES: dict[str, Callable[[Pairs, PairKnobs], Tensor]] = {
     for function in (
         sigmoid,
         sigmoid_norm,
+        poly,
         dpo_gamma,
         cdpo,
         robust,
@@ -225,26 +233,3 @@ LOSSES: dict[str, Callable[[Pairs, PairKnobs], Tensor]] = {
         sft,
     )
 }
-
-
-def pair_terms(
-    losses: Sequence[tuple[str, float]],
-    pairs: Pairs,
-    knobs: PairKnobs,
-    pair_weights: Tensor | None = None,
-) -> list[tuple[Tensor, Tensor]]:
-    """Values and weights of each loss of a mixture (MPO, arXiv 2411.10442).
-
-    The total is the sum over losses of sum(values * weights) / sum(weights).
-    losses: (key of LOSSES, coefficient that scales its values); pair_weights: [P] of WPO, which
-    scale the values and not the weights, so that they change how much the whole batch pulls.
-    Returns one (values [P], weights [P]) per loss: weights are 1, or |y_c| for `sft`.
-    """
-    terms = []
-    for name, coefficient in losses:
-        values = coefficient * LOSSES[name](pairs, knobs)
-        if pair_weights is not None:
-            values = values * pair_weights
-        weights = pairs.chosen_lengths.to(values) if name == "sft" else torch.ones_like(values)
-        terms.append((values, weights))
-    return terms

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from prefrun_pairwise import kto
 from prefrun_pairwise.cpo import CpoKnobs, alpha_rewards, cpo_values
-from prefrun_pairwise.dpo import PairKnobs, dpo_gamma, pair_terms
+from prefrun_pairwise.dpo import PairKnobs, dpo_gamma
+from prefrun_pairwise.mixture import pair_terms
 from prefrun_pairwise.orpo import log_odds_ratios, orpo_values
 from prefrun_pairwise.pairs import Pairs, implied_rewards
 from prefrun_pairwise.tokens import (
@@ -36,6 +37,49 @@ def compute(inputs: dict[str, Any], hyper: dict[str, Any], name: str) -> dict[st
     if "policy_chosen_avg_logps" in inputs:
         return _orpo(inputs, hyper)
     return _dpo_gamma(inputs, hyper) if "gamma" in hyper else _cpo(inputs, hyper)
+
+
+def dpo_cases(inputs: dict[str, Any], hyper: dict[str, Any], name: str) -> dict[str, Any] | None:
+    """The cases of algo=dpo."""
+    return compute(inputs, hyper, name) if "policy_chosen_token_logps" in inputs else None
+
+
+def ipo_cases(inputs: dict[str, Any], hyper: dict[str, Any], name: str) -> dict[str, Any] | None:
+    """The cases of algo=ipo: as of the other choices of algo=dpo, those of its loss alone."""
+    return compute(inputs, hyper, name) if hyper.get("loss_type") == ["ipo"] else None
+
+
+def robust_cases(inputs: dict[str, Any], hyper: dict[str, Any], name: str) -> dict[str, Any] | None:
+    """The cases of algo=cdpo with unbiased=true."""
+    return compute(inputs, hyper, name) if hyper.get("loss_type") == ["robust"] else None
+
+
+def sigmoid_norm_cases(
+    inputs: dict[str, Any], hyper: dict[str, Any], name: str
+) -> dict[str, Any] | None:
+    """The cases of algo=dpo_norm."""
+    return compute(inputs, hyper, name) if hyper.get("loss_type") == ["sigmoid_norm"] else None
+
+
+def kto_cases(inputs: dict[str, Any], hyper: dict[str, Any], name: str) -> dict[str, Any] | None:
+    """The cases of algo=kto."""
+    return compute(inputs, hyper, name) if "label" in inputs else None
+
+
+def cpo_cases(inputs: dict[str, Any], hyper: dict[str, Any], name: str) -> dict[str, Any] | None:
+    """The cases of algo=cpo."""
+    chosen = "cpo_alpha" in hyper and hyper["loss_type"] != "simpo"
+    return compute(inputs, hyper, name) if chosen else None
+
+
+def simpo_cases(inputs: dict[str, Any], hyper: dict[str, Any], name: str) -> dict[str, Any] | None:
+    """The cases of algo=simpo."""
+    return compute(inputs, hyper, name) if hyper.get("loss_type") == "simpo" else None
+
+
+def orpo_cases(inputs: dict[str, Any], hyper: dict[str, Any], name: str) -> dict[str, Any] | None:
+    """The cases of algo=orpo."""
+    return compute(inputs, hyper, name) if "policy_chosen_avg_logps" in inputs else None
 
 
 def _dpo(inputs: dict[str, Any], hyper: dict[str, Any]) -> dict[str, Any]:

@@ -53,12 +53,16 @@ class Pairs:
 
 
 def pairs_from_tokens(
-    chosen: AnswerTokens, rejected: AnswerTokens, ld_alpha: float | None = None
+    chosen: AnswerTokens,
+    rejected: AnswerTokens,
+    ld_alpha: float | None = None,
+    ld_reference: bool = True,
 ) -> Pairs:
     """Sum the tokens of P pairs.
 
     ld_alpha: None sums plainly; a number in [0, 1] is LD-DPO's weight of the tokens beyond the
-    pair's shorter answer, under the policy and under the reference.
+    pair's shorter answer, under the policy and, with ld_reference, under the reference (TRL); else
+    the reference is summed plainly (LLaMA-Factory).
     """
     lengths = chosen.mask.sum(-1), rejected.mask.sum(-1)
     shared = torch.minimum(*lengths)
@@ -68,7 +72,8 @@ def pairs_from_tokens(
         if ld_alpha is not None:
             weights = length_desensitized_weights(answer.mask, shared, ld_alpha)
         sums += [
-            sum_logps(logps, answer.mask, weights) for logps in (answer.policy, answer.reference)
+            sum_logps(answer.policy, answer.mask, weights),
+            sum_logps(answer.reference, answer.mask, weights if ld_reference else None),
         ]
     return Pairs(
         chosen_logps=sums[0],
@@ -83,8 +88,13 @@ def pairs_from_tokens(
 
 @torch.no_grad()
 def implied_rewards(pairs: Pairs, beta: float) -> dict[str, Tensor]:
-    """What TRL logs: means of beta * h and the share of pairs ranked right, a tie being wrong."""
-    chosen, rejected = beta * pairs.chosen_ratios, beta * pairs.rejected_ratios
+    """What TRL logs, of the rewards beta * h."""
+    return reward_means(beta * pairs.chosen_ratios, beta * pairs.rejected_ratios)
+
+
+@torch.no_grad()
+def reward_means(chosen: Tensor, rejected: Tensor) -> dict[str, Tensor]:
+    """Means of the rewards [P], and the share of pairs ranked right, a tie being wrong."""
     return {
         "rewards/chosen": chosen.mean(),
         "rewards/rejected": rejected.mean(),

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from prefrun_pairwise.catalog import PAIR_LOSSES
-from prefrun_pairwise.dpo import LOSSES, PairKnobs, pair_terms
+from prefrun_pairwise.dpo import LOSSES, PairKnobs
+from prefrun_pairwise.mixture import pair_terms
 from prefrun_pairwise.pairs import Pairs
 
 COUPLED = [name for name, traits in PAIR_LOSSES.items() if traits.batch_coupled]
