@@ -14,6 +14,7 @@ from prefrun.rundir.table import result_table
 if TYPE_CHECKING:
     from prefrun.plan import Plan
     from prefrun.run import Job
+    from prefrun.rundir.directory import RunDirectory
 
 SHOWN_PROBLEMS = 5
 CHANGED_BY_NEXT = ("algo", "seed", "output_dir")
@@ -56,12 +57,18 @@ def print_result(run: Run, job: Job, summary: Mapping[str, Any]) -> None:
         *(f"not measured: {name} ({reason})" for name, reason in summary["not_measured"].items()),
         f"records: {records['read']} read, {records['used']} used, {records['skipped']} skipped, "
         f"{records['truncated']} truncated",
-        f"run directory: {directory.path}  (report.md, summary.json, model/)",
+        f"run directory: {directory.path}  ({', '.join(_results(directory))})",
         f"next: {next_command(run.algo, read_json(directory.manifest)['overrides'])}   "
         "compares algorithms and seeds",
     ]
     for line in lines:
         console.print(line, markup=False)
+
+
+def _results(directory: RunDirectory) -> list[str]:
+    """What a reader may look for in the run's folder."""
+    model = [f"{directory.model.name}/"] if directory.model.exists() else []
+    return [directory.report.name, directory.summary.name, *model]
 
 
 def next_command(algo: str, overrides: Sequence[str]) -> str:

@@ -35,7 +35,6 @@ def build_summary(
         *(name for name in before["metrics"] if name not in after["metrics"]),
     ]
     directions = {**before["directions"], **after["directions"]}
-    missing = {**before["not_measured"], **after["not_measured"]}
     return {
         "status": "finished",
         "run_id": run.id,
@@ -48,7 +47,7 @@ def build_summary(
         "steps": steps,
         "metrics": {name: _change(name, before["metrics"], after["metrics"]) for name in names},
         "directions": {name: directions.get(name, NO_DIRECTION) for name in names},
-        "not_measured": {n: reason for n, reason in missing.items() if n not in after["metrics"]},
+        "not_measured": dict(after["not_measured"]),
         "timing": dict(timing),
         "records": dict(records),
     }
