@@ -44,7 +44,7 @@ def _regrets(groups: Mapping[str, Sequence[RunResult]]) -> str | None:
         if not all(len(numbers) == len(runs) for numbers in values.values()):
             continue
         triples = list(zip(*values.values(), strict=True))
-        met = sum(own <= CLAIM * min(others) for own, *others in triples)
+        met = sum(min(others) > 0 and own <= CLAIM * min(others) for own, *others in triples)
         cells = [mean_error(values[name]) for name in names]
         rows.append([label, *cells, f"{met} of {len(runs)}"])
     if not rows:
@@ -56,7 +56,8 @@ def _regrets(groups: Mapping[str, Sequence[RunResult]]) -> str | None:
             "",
             *markdown(heads, rows),
             "Regret of the chosen answers of held-out prompts, means ± standard errors over runs. "
-            f"Claim: at most {CLAIM} times that of uniform and of the best static weights, by run.",
+            f"Claim, counted by run: at most {CLAIM} times that of uniform and of the best static "
+            "weights, which must have some.",
         ]
     )
 
@@ -86,7 +87,13 @@ def _policies(
     flags = on_front(means)
     own = [results[runs[0].path.resolve()].own == "adapter" for runs in same.values()]
     points = [
-        Point(label, row, adaptive, flag, [standard_error(values) or 0.0 for values in column])
+        Point(
+            f"{label} (adapter)" if adaptive else label,
+            row,
+            adaptive,
+            flag,
+            [standard_error(values) or 0.0 for values in column],
+        )
         for (label, column), row, adaptive, flag in zip(
             columns.items(), means, own, flags, strict=True
         )

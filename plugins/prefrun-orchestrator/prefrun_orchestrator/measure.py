@@ -61,7 +61,8 @@ def measure(
     predicted = weights(data.test)
     found = _Metrics(services)
     classes = classes_of(data.test, class_key)
-    _fit_metrics(found, data.test, predicted, log_target, classes[1] if classes else None)
+    if weights.adapter is not None:
+        _fit_metrics(found, data.test, predicted, log_target, classes[1] if classes else None)
     candidates = Candidates.of(data.test, test, data.objective, weights.normalise)
     chosen: list[Chosen] = []
     if candidates.rewards:
