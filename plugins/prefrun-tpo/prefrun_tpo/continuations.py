@@ -31,7 +31,8 @@ class Continuations:
         """Return the texts known of KEYS. Raises PrefrunError, naming the file."""
         if not self.path.exists():
             return {}
-        return self._with(lambda database: _select(database, keys))
+        known: dict[str, str] = self._with(lambda database: _select(database, keys))
+        return known
 
     def write(self, texts: Mapping[str, str]) -> None:
         """Add TEXTS by key. Raises PrefrunError, naming the file."""

@@ -110,7 +110,7 @@ class GrowTrees(RunAlgorithm):
             )
             for index, tree in enumerate(records)
         ]
-        return scored(trees, reward), new
+        return scored(trees, records, reward), new
 
     def _continue(
         self, records: Sequence[PreferenceTree], wanted: Sequence[Stub], services: Services

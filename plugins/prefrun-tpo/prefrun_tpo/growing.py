@@ -90,12 +90,16 @@ def grown_tree(
     return PreferenceTree(tree.id, tree.prompt, tuple(found.values()))
 
 
-def scored(trees: Sequence[PreferenceTree], reward: Reward) -> list[PreferenceTree]:
+def scored(
+    trees: Sequence[PreferenceTree], records: Sequence[PreferenceTree], reward: Reward
+) -> list[PreferenceTree]:
     """Return TREES with REWARD's score of each branch.
 
-    Raises PrefrunError, naming record and branch, where a score is not finite.
+    RECORDS: what they were grown from; a reward may look at their own scores. Raises PrefrunError,
+    naming record and branch, where a score is not finite.
     """
-    owners = [tree for tree in trees for _ in tree.branches]
+    pairs = zip(trees, records, strict=True)
+    owners = [record for tree, record in pairs for _ in tree.branches]
     texts = [branch.text for tree in trees for branch in tree.branches]
     scores = iter(reward.score(owners, texts))
     result = []

@@ -22,6 +22,7 @@ from prefrun_tpo.config import ChainArithmeticConfig, GrowTreesConfig, StepTrees
 from prefrun_tpo.continuations import Continuations
 from prefrun_tpo.grow import PART, GrowTrees
 from prefrun_tpo.step_trees import StepTrees
+from prefrun_tpo.verdicts import BestBranchVerifier
 
 DATA = ChainArithmetic(ChainArithmeticConfig(records=PART + 8)).load(0)
 
@@ -137,6 +138,13 @@ def test_the_same_policy_data_and_settings_are_never_sampled_again(tmp_path):
         other = Policy()
         grow(tmp_path / f"with {changes}", other, **changes)
         assert len(other.prompts) == 3 * (PART + 8)
+
+
+def test_a_verifier_may_look_at_the_records_own_branches(tmp_path):
+    grow(tmp_path / "run", Policy(), reward=BestBranchVerifier("overall"))
+    scores = [each["scores"] for each in rows(tmp_path / "run")]
+    assert {each[0] for each in scores} == {100.0}
+    assert all(-100 <= min(each) < 100 for each in scores)
 
 
 def test_a_reward_that_is_not_a_number_is_named(tmp_path):
