@@ -77,10 +77,12 @@ def prefrun_config_dir() -> Path:
 
 @hookimpl
 def prefrun_report_section(directory: Path, folder: Path) -> str | None:
-    """Show the reliabilities that algo=lcpo learned."""
-    from prefrun_robust.lcpo.report import section
+    """Show the reliabilities that algo=lcpo learned, and the masks of algo=sparsepo."""
+    from prefrun_robust.lcpo.report import section as reliabilities
+    from prefrun_robust.sparsepo.report import section as masks
 
-    return section(directory, folder)
+    found = [each(directory, folder) for each in (reliabilities, masks)]
+    return "\n\n".join(filter(None, found)) or None
 
 
 @hookimpl

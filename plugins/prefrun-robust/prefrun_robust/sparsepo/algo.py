@@ -21,11 +21,11 @@ from prefrun.training.services import Services
 from prefrun_robust.sparsepo.config import SparsePoConfig
 from prefrun_robust.sparsepo.measures import area_under_curve, share_of_zeros
 from prefrun_robust.sparsepo.records import best_and_worst
+from prefrun_robust.sparsepo.report import FILE
 from prefrun_robust.sparsepo.training import MaskedTraining
 
 DECISIVE = "decisive_tokens"
 """Metadata of a record: texts of the tokens that decide which answer is better."""
-FILE = "sparsepo/masks.json"
 SHOWN = 8
 """Held-out records whose masks are kept for the report."""
 BATCH = 16

@@ -47,7 +47,7 @@ class MaskedTraining:
     def train(self, pairs: Sequence[PreferenceTree]) -> None:
         """Train on PAIRS, best answer first, from the last checkpoint where there is one.
 
-        Raises PrefrunError where the loss is not finite.
+        Raises PrefrunError where the loss is not finite, or all masks are 0 from the beginning.
         """
         settings, run = self.settings, self.services.run
         per_step = settings.batch_size
@@ -67,6 +67,8 @@ class MaskedTraining:
             torch.manual_seed(self.seed * 1_000_003 + step)  # dropout after a resume is the same
             chosen = order[step * per_step : (step + 1) * per_step]
             self._step(step, examples, chosen, optimizer)
+            if step == 0:
+                self._check_alive()
             schedule.step()
             done = step + 1
             saves = settings.checkpoint_steps and done % settings.checkpoint_steps == 0
@@ -163,6 +165,15 @@ class MaskedTraining:
         }
         for name, value in metrics.items():
             self._kept[name].append(float(value))
+
+    def _check_alive(self) -> None:
+        """Raise PrefrunError where all masks of the first step were 0."""
+        zeros = [share for name in ("reward", "kl") for share in self._kept[f"sparsity/{name}"]]
+        if all(share == 1.0 for share in zeros):
+            raise PrefrunError(
+                "all token masks are 0 at the first step, so nothing can be learned\n"
+                "  remedy: algo.initial_mask=1 lets them begin near 1; or choose another seed"
+            )
 
     def _log(self, step: int, schedule: Any) -> None:
         means = {name: sum(values) / len(values) for name, values in self._kept.items()}
