@@ -29,7 +29,7 @@ def prefrun_components() -> list[Component]:
             "linear_world",
             LinearWorldConfig,
             "prefrun_lab.linear_world:LinearWorld",
-            "generated: feature vectors with a linear true reward and noisy labels, for algo=scorer",
+            "generated: feature vectors with a linear true reward, for algo=scorer",
         ),
     ]
 

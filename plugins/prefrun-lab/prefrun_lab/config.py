@@ -100,7 +100,7 @@ class ScorerConfig:
     """Optimizer steps, >= 1."""
     batch_size: int = 32
     """Records per step, >= 1."""
-    learning_rate: float = 0.05
+    learning_rate: float = 0.3
     """At the first step, > 0; it falls linearly to 0."""
     optimizer: Optimizer = Optimizer.adam
     """adam or sgd."""

@@ -23,8 +23,8 @@ from prefrun.policy.tokenise import Tokeniser
 from prefrun.records.split import DataSplit
 from prefrun.sharing import sharing
 from prefrun_lab.config import ScratchModelConfig
+from prefrun_lab.corpus import build_source, learned_trees, texts_of
 from prefrun_lab.likelihood import build_model, learn
-from prefrun_lab.records import build_source, learned_trees, texts_of
 from prefrun_lab.vocabulary import MAX_TOKENS, LabTokenizer, make_tokenizer
 
 FORMAT = 1

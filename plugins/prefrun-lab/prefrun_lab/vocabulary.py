@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import string
 from collections.abc import Iterable
 from typing import Any
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
-from prefrun.errors import DataError
+from prefrun.console import console
 from prefrun_lab.config import Tokens
 
 PAD, BOS, EOS, UNKNOWN = "<pad>", "<bos>", "<eos>", "<unk>"
@@ -17,25 +16,27 @@ SPECIAL = (PAD, BOS, EOS, UNKNOWN)
 """A token's id is its place in SPECIAL."""
 MAX_TOKENS = 1024
 PIECES = {Tokens.characters: r"[\s\S]", Tokens.words: r"\s+|\S+"}
-ALPHABET = {Tokens.characters: string.digits + string.ascii_letters + string.punctuation + " \n"}
-"""What is known beside the corpus: an algorithm's templates and judges' answers are written so."""
+_TOLD: set[str] = set()
+"""Unknown pieces that the user has been told of."""
 
 
 class LabTokenizer(PreTrainedTokenizerFast):
-    """Refuses a record it cannot write, where a plain one would give <unk>."""
+    """Tells the user of text it cannot write, where a plain one gives <unk> in silence."""
 
     def __call__(self, text: Any = None, *others: Any, **options: Any) -> Any:
-        """Tokenise. Without special tokens, as records are, raises DataError at an unknown token.
-
-        With special tokens, by which the host asks for a tokenizer's habits, it is <unk>.
-        """
+        """Tokenise. Without special tokens, as records are, unknown pieces are told once each."""
         encoded = super().__call__(text, *others, **options)
         if options.get("add_special_tokens") is False:
             texts = [text] if isinstance(text, str) else text
             rows = [encoded["input_ids"]] if isinstance(text, str) else encoded["input_ids"]
-            for each, ids in zip(texts, rows, strict=True):
-                if self.unk_token_id in ids:
-                    raise self._refusal(each)
+            pairs = zip(texts, rows, strict=True)
+            unknown = {
+                piece
+                for each, ids in pairs
+                if self.unk_token_id in ids
+                for piece in self._pieces(each)
+            }
+            _tell(unknown - _TOLD)
         return encoded
 
     def save_pretrained(self, save_directory: Any, **options: Any) -> tuple[str, ...]:
@@ -44,21 +45,29 @@ class LabTokenizer(PreTrainedTokenizerFast):
         files: tuple[str, ...] = plain.save_pretrained(save_directory, **options)
         return files
 
-    def _refusal(self, text: str) -> DataError:
+    def _pieces(self, text: str) -> set[str]:
+        """The unknown characters or words of TEXT."""
         encoded = self.backend_tokenizer.encode(text, add_special_tokens=False)
-        begin, end = encoded.offsets[encoded.ids.index(self.unk_token_id)]
-        return DataError(
-            f"{text[begin:end]!r} in {text[:60]!r} is no token of model=scratch",
-            remedy="let model.data and model.data_keys name the run's own data, or choose "
-            "model.tokens=characters",
+        places = zip(encoded.ids, encoded.offsets, strict=True)
+        return {text[slice(*offsets)] for number, offsets in places if number == self.unk_token_id}
+
+
+def _tell(unknown: set[str]) -> None:
+    if unknown:
+        some = ", ".join(repr(piece) for piece in sorted(unknown)[:8])
+        console.print(
+            f"warning: {len(unknown)} pieces of text are no tokens of model=scratch and become "
+            f"{UNKNOWN}, such as {some}; it knows the text of model.data",
+            markup=False,
         )
+    _TOLD.update(unknown)
 
 
 def make_tokenizer(texts: Iterable[str], tokens: Tokens) -> LabTokenizer:
     """Return the tokenizer of all characters or words in TEXTS, in alphabetical order."""
     pieces = Regex(PIECES[tokens])
     splitter = pre_tokenizers.Split(pieces, "isolated")
-    known = set(ALPHABET.get(tokens, ""))
+    known: set[str] = set()
     for text in texts:
         known.update(piece for piece, _ in splitter.pre_tokenize_str(text))
     vocabulary = [*SPECIAL, *sorted(known - set(SPECIAL))]

@@ -1,4 +1,4 @@
-"""The records that a model learns from: any installed data component, built by its name."""
+"""The records that a model learns from, of any installed data component."""
 
 from __future__ import annotations
 
@@ -60,7 +60,10 @@ def learned_trees(split: DataSplit, answers: Answers) -> list[PreferenceTree]:
 
 
 def texts_of(split: DataSplit) -> Iterator[str]:
-    """Yield every prompt and answer, held-out ones too. Raises DataError for a chat."""
+    """Yield every prompt, answer and text in metadata, held-out ones too.
+
+    Raises DataError for a chat.
+    """
     for tree in (*split.train, *split.test):
         prompts = [tree.prompt, *(branch.prompt for branch in tree.branches)]
         for prompt in prompts:
@@ -73,6 +76,17 @@ def texts_of(split: DataSplit) -> Iterator[str]:
                 )
             yield prompt or ""
         yield from (branch.text for branch in tree.branches)
+        yield from _texts_in(tree.metadata)
+
+
+def _texts_in(value: Any) -> Iterator[str]:
+    """Rationales and the like, which algorithms add to the records."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from (text for item in value.values() for text in _texts_in(item))
+    elif isinstance(value, list | tuple):
+        yield from (text for item in value for text in _texts_in(item))
 
 
 def _with_best(tree: PreferenceTree, objective: str) -> PreferenceTree:
