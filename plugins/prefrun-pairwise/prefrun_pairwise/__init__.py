@@ -14,6 +14,7 @@ from prefrun_pairwise.variant_configs import (
     LdDpoConfig,
     PolyDpoConfig,
 )
+from prefrun_pairwise.world_configs import RatedLettersConfig, ShortcutPairsConfig
 
 ALGORITHMS = (
     (
@@ -54,10 +55,27 @@ ALGORITHMS = (
 
 @hookimpl
 def prefrun_components() -> list[Component]:
-    """Add the algorithms."""
-    return [
+    """Add the algorithms, and the generated data of their experiments."""
+    algorithms = [
         Component("algo", name, config, f"prefrun_pairwise.{place}", summary)
         for name, config, place, summary in ALGORITHMS
+    ]
+    return [
+        *algorithms,
+        Component(
+            "data",
+            "shortcut_pairs",
+            ShortcutPairsConfig,
+            "prefrun_pairwise.shortcut_pairs:ShortcutPairs",
+            "generated pairs of feature vectors; a shortcut gives the easy ones away",
+        ),
+        Component(
+            "data",
+            "rated_letters",
+            RatedLettersConfig,
+            "prefrun_pairwise.rated_letters:RatedLetters",
+            "generated strings of letters with noisy ratings; exact judge",
+        ),
     ]
 
 

@@ -19,7 +19,7 @@ from prefrun_pairwise.difficulty import beta_weights, vote
 from prefrun_pairwise.dpo import PairKnobs
 from prefrun_pairwise.pair_records import pair_record
 from prefrun_pairwise.pairs import Pairs
-from prefrun_pairwise.variant_configs import DaDpoConfig, Difficulty
+from prefrun_pairwise.variant_configs import DaDpoConfig, Difficulty, GapMode
 from prefrun_pairwise.variants import SYMBOLS, Variant
 
 EASINESS = "easiness"
@@ -125,7 +125,9 @@ class DaDpo(Variant):
         weights = torch.as_tensor(knobs.beta) / beta
         margins = beta * (pairs.chosen_ratios - pairs.rejected_ratios)
         result = super().metrics(pairs, knobs) | {"weight": weights.mean()}
-        above = weights > 1.5 * self.settings.db_alpha
+        relative = weights / self.settings.db_alpha
+        inverse = self.settings.gap_mode is GapMode.inverse
+        above = relative < 1 / 1.5 if inverse else relative > 1.5
         for name, side in (("easy", above), ("hard", ~above)):
             if bool(side.any()):
                 result[f"rewards/{name}"] = margins[side].mean()

@@ -44,14 +44,9 @@ def beta_weights(chosen: Tensor, rejected: Tensor, db_alpha: float, mode: str = 
     """(g + 1) db_alpha, which multiplies a pair's beta: [P].
 
     chosen, rejected: [P] scores in [0, 1]; their gap g is |c - r| (abs, the official code),
-    max(0, c - r) (relu) or 1 - |c - r| (inverse, an ablation). Source: DA-DPO (arXiv 2601.00623),
-    official code.
+    max(0, c - r) (relu). mode=inverse, an ablation: db_alpha / (|c - r| + 1). Source: DA-DPO
+    (arXiv 2601.00623), official code.
     """
     gap = chosen - rejected
-    if mode == RELU:
-        gap = gap.clamp(min=0.0)
-    elif mode == INVERSE:
-        gap = 1.0 - gap.abs()
-    else:
-        gap = gap.abs()
-    return (gap + 1.0) * db_alpha
+    factor = (gap.clamp(min=0.0) if mode == RELU else gap.abs()) + 1.0
+    return db_alpha / factor if mode == INVERSE else db_alpha * factor

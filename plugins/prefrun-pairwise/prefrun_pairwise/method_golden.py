@@ -55,8 +55,8 @@ def da_dpo(inputs: dict[str, Any], hyper: dict[str, Any], name: str) -> dict[str
     """DPO with a beta for every pair."""
     del name
     policy = {side: _leaf(inputs[f"policy_{side}_logps"]) for side in SIDES}
-    scores = [_fixed(inputs[f"{side}_score"]) for side in SIDES]
-    weights = beta_weights(*scores, hyper["db_alpha"])
+    chosen, rejected = (_fixed(inputs[f"{side}_score"]) for side in SIDES)
+    weights = beta_weights(chosen, rejected, hyper["db_alpha"])
     pairs = _pairs(policy, inputs)
     values = sigmoid(pairs, PairKnobs(beta=hyper["beta"] * weights))
     gradients = torch.autograd.grad(values.mean(), list(policy.values()))

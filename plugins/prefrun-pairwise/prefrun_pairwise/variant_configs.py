@@ -125,7 +125,7 @@ class GapMode(Enum):
 
     abs = "its size (the official code)"
     relu = "its size, 0 where the chosen answer scores lower"
-    inverse = "1 less its size: hard pairs get the larger beta (ablation)"
+    inverse = "its size, as a divisor: hard pairs get the larger beta (ablation)"
 
 
 @dataclass
