@@ -171,10 +171,11 @@ def log_to(file: Path) -> Iterator[None]:
 
 def _identify(job: Job) -> Run:
     plan, data = job.plan, job.data
-    algo, model = plan.chosen["algo"].name, plan.chosen["model"].name
+    algo = plan.chosen["algo"].name
+    model = [plan.chosen["model"].name] if job.algorithm.uses_model else []
     return Run(
         id=plan.run_id(data.fingerprint),
-        name=f"{algo}-{data.name}-{model}-seed{plan.seed}",
+        name="-".join([algo, data.name, *model, f"seed{plan.seed}"]),
         output_dir=job.directory.path,
         seed=plan.seed,
         algo=algo,

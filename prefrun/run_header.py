@@ -39,7 +39,8 @@ def print_header(run: Run, job: Job) -> None:
         lines.append(f"          skipped: {more} more, listed in manifest.json")
     if data.note:
         lines.append(f"          {data.note}")
-    lines.append(f"  model   {_named(plan, 'model', 'name')}    reward  {reward}")
+    model = _named(plan, "model", "name") if job.algorithm.uses_model else "none"
+    lines.append(f"  model   {model}    reward  {reward}")
     lines.append(f"  folder  {run.output_dir}")
     for line in lines:
         console.print(line, markup=False)

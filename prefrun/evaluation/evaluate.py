@@ -42,7 +42,7 @@ def evaluate_all(
             if metric in owners:
                 raise PluginError(f"{owners[metric]} and {name} both report '{metric}'")
             owners[metric] = name
-            directions.setdefault(metric, "none")
+            directions.setdefault(metric, estimate.direction or "none")
             if math.isfinite(estimate.value):
                 metrics[metric] = _entry(estimate)
             else:

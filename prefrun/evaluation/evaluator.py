@@ -28,6 +28,8 @@ class Estimate:
     per_record: Sequence[float | None] | None = None
     """One number per held-out prompt, in order, for paired tests between runs; None where a prompt
     has no number, such as the order of answers that are all equally good."""
+    direction: str | None = None
+    """'max', 'min' or 'none': which end is best; None = as `Evaluator.directions` says."""
 
 
 class EvaluationContext(Protocol):
@@ -102,7 +104,8 @@ class Evaluator:
     """Base class of the group `evaluator`: called with its config."""
 
     directions: ClassVar[Mapping[str, str]] = {}
-    """'max', 'min' or 'none' by metric name: which end is best; 'none' is never marked."""
+    """'max', 'min' or 'none' by metric name: which end is best; 'none' is never marked. Metrics
+    whose names come from the data say it in their `Estimate`."""
 
     def __init__(self, config: Any) -> None:
         self.config = config

@@ -95,6 +95,10 @@ class Services(Protocol):
         """Add a line to metrics.jsonl and tell trackers and hooks."""
         ...
 
+    def step_done(self, step: int, steps: int) -> None:
+        """Count an optimizer step of a loop of one's own: STEP of STEPS, from 1."""
+        ...
+
     def checkpoint_dir(self) -> Path:
         """Where checkpoints belong."""
         ...

@@ -88,3 +88,8 @@ def test_progress_ends_at_the_number_of_evaluators() -> None:
     evaluators = {"a": Reports(), "b": Reports()}
     evaluate_all(evaluators, context, lambda done, total: seen.append((done, total)))
     assert seen == [(0, 2), (1, 2), (2, 2)]
+
+
+def test_an_estimate_may_name_its_direction():
+    result = evaluate(reports=Reports(made_up=Estimate(1.0, direction="min"), good=Estimate(2.0)))
+    assert result["directions"] == {"made_up": "min", "good": "max"}

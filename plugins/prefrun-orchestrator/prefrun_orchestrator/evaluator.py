@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from prefrun.evaluation.evaluator import Estimate, EvaluationContext, Evaluator, NotApplicable
 from prefrun.evaluation.interval import mean_with_interval
@@ -26,8 +27,6 @@ class Objectives(Evaluator):
     - `weighted_reward`: mean of sum_k w_k(x) r_k, normalised as the adapter's rewards were, under
       the weights of the adapter in `evaluator.objectives.adapter` (a record's own come first).
     """
-
-    directions: ClassVar = {"weighted_reward": "max"}
 
     def evaluate(self, context: EvaluationContext) -> dict[str, Estimate]:
         """Return the metrics. Raises NotApplicable where the reward judges no objectives."""
@@ -54,4 +53,5 @@ class Objectives(Evaluator):
         return self._mean(sums.tolist(), context)
 
     def _mean(self, values: Sequence[float], context: EvaluationContext) -> Estimate:
-        return mean_with_interval(values, resamples=context.bootstrap, seed=context.seed)
+        mean = mean_with_interval(values, resamples=context.bootstrap, seed=context.seed)
+        return replace(mean, direction="max")

@@ -92,9 +92,11 @@ class OnlineTraining:
     def run(self) -> Policy:
         """Train to the end. Raises PrefrunError where the loss is not finite."""
         trainer, first = self._services.config.trainer, self._restore() + 1
+        self._services.step_done(first - 1, self._steps)
         with progress("online training", self._steps) as show:
             for step in range(first, self._steps + 1):
                 metrics = self._step(step)
+                self._services.step_done(step, self._steps)
                 if step % trainer.logging_steps == 0 or step == self._steps:
                     self._logged.append((step, metrics))
                     self._services.log(step, metrics)

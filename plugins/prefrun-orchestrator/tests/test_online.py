@@ -60,6 +60,9 @@ class Stand:
     def _of(self, loaded):
         return ModelPolicy(loaded, Tokeniser(loaded.tokenizer, 64), 32, PLAIN, 4096)
 
+    def step_done(self, step, steps):
+        assert 0 <= step <= steps
+
     def log(self, step, metrics):
         self.lines.append((step, metrics))
 
