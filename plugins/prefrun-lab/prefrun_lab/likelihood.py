@@ -70,7 +70,7 @@ def learn(
         optimizer.step()
         schedule.step()
         show(step + 1, config.steps)
-    model.eval()
+    model.train(False)
 
 
 def collate(batch: Sequence[Example], pad: int) -> tuple[Tensor, Tensor, Tensor]:

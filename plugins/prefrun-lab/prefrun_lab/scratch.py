@@ -27,7 +27,7 @@ from prefrun_lab.corpus import build_source, learned_trees, texts_of
 from prefrun_lab.likelihood import build_model, learn
 from prefrun_lab.vocabulary import MAX_TOKENS, LabTokenizer, make_tokenizer
 
-FORMAT = 1
+FORMAT = 2
 """Of the recipe; another one makes other models of the same configuration."""
 LEARNED_BY = (
     "data",

@@ -49,7 +49,7 @@ def train_scorer(
         if not torch.isfinite(value):
             raise _not_finite(step, [records.ids[row] for row in rows], config)
         optimizer.zero_grad()
-        value.backward()
+        torch.autograd.backward(value)
         optimizer.step()
         decay.step()
         if output.sums:

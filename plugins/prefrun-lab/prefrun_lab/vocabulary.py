@@ -23,7 +23,7 @@ _TOLD: set[str] = set()
 class LabTokenizer(PreTrainedTokenizerFast):
     """Tells the user of text it cannot write, where a plain one gives <unk> in silence."""
 
-    def __call__(self, text: Any = None, *others: Any, **options: Any) -> Any:
+    def __call__(self, text: Any = None, *others: Any, **options: Any) -> Any:  # type: ignore[override]
         """Tokenise. Without special tokens, as records are, unknown pieces are told once each."""
         encoded = super().__call__(text, *others, **options)
         if options.get("add_special_tokens") is False:
@@ -39,7 +39,9 @@ class LabTokenizer(PreTrainedTokenizerFast):
             _tell(unknown - _TOLD)
         return encoded
 
-    def save_pretrained(self, save_directory: Any, **options: Any) -> tuple[str, ...]:
+    def save_pretrained(  # type: ignore[override]
+        self, save_directory: Any, **options: Any
+    ) -> tuple[str, ...]:
         """Write a tokenizer that transformers knows."""
         plain = _wrapped(PreTrainedTokenizerFast, self.backend_tokenizer)
         files: tuple[str, ...] = plain.save_pretrained(save_directory, **options)
@@ -78,7 +80,8 @@ def make_tokenizer(texts: Iterable[str], tokens: Tokens) -> LabTokenizer:
     tokenizer.post_processor = processors.TemplateProcessing(
         single=f"{BOS} $A", special_tokens=[(BOS, numbers[BOS])]
     )
-    return _wrapped(LabTokenizer, tokenizer)
+    made: LabTokenizer = _wrapped(LabTokenizer, tokenizer)
+    return made
 
 
 def _wrapped(kind: type, tokenizer: Tokenizer) -> Any:
