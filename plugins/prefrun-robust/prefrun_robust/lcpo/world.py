@@ -70,7 +70,8 @@ class NoisyAnnotators:
 
 def _features(dimension: int, draw: Generator) -> Vector:
     """[2, D] normal numbers of variance 1/2, rounded, so that files of them are short."""
-    return np.round(draw.standard_normal((2, dimension)) / np.sqrt(2.0), 6)
+    features: Vector = np.round(draw.standard_normal((2, dimension)) / np.sqrt(2.0), 6)
+    return features
 
 
 def _tree(

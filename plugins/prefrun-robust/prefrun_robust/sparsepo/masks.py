@@ -36,7 +36,7 @@ class MaskHead(nn.Module):
         """[N, L, H] -> [N]."""
         states = self.norm(hidden)
         columns = [head(states[:, layer]) for layer, head in enumerate(self.heads)]
-        masks = self.dropout(torch.relu(torch.cat(columns, -1)))
+        masks: Tensor = self.dropout(torch.relu(torch.cat(columns, -1)))
         if self.join is not None:
             masks = self.dropout(torch.relu(self.join(masks)))
         masks = masks.squeeze(-1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from random import Random
 
@@ -32,7 +32,7 @@ def shuffled(count: int, wanted: int, seed: int) -> list[int]:
     return indices[:wanted]
 
 
-def in_parts(indices: Sequence[int], sizes: Sequence[int], budget: int) -> list[list[int]]:
+def in_parts(indices: Sequence[int], sizes: Mapping[int, int], budget: int) -> list[list[int]]:
     """Cut INDICES into parts whose SIZES add up to at most BUDGET; one record is never cut."""
     parts: list[list[int]] = []
     room = 0

@@ -136,7 +136,7 @@ class MaskedTraining:
                     f"the loss is not finite at step {step + 1}; records: {names}\n"
                     "  remedy: lower trainer.learning_rate, or look at these records"
                 )
-            loss.backward()
+            torch.autograd.backward(loss)
             total += loss.item()
             self._keep(better, worse)
         if self.settings.max_grad_norm > 0:
@@ -147,13 +147,11 @@ class MaskedTraining:
 
     def _keep(self, better: MaskedAnswers, worse: MaskedAnswers) -> None:
         chosen, rejected = (implied_reward(side, self.config.beta) for side in (better, worse))
-        count = better.token_mask.sum() + worse.token_mask.sum()
+        tokens = torch.stack([better.token_mask, worse.token_mask])
 
         def share_of_zeros(name: str) -> Tensor:
-            sides = (better, worse)
-            return sum(((getattr(s, name) == 0) * s.token_mask).sum() for s in sides) / count.clamp(
-                min=1
-            )
+            masks = torch.stack([getattr(better, name), getattr(worse, name)])
+            return ((masks == 0) * tokens).sum() / tokens.sum().clamp(min=1)
 
         metrics = {
             "rewards/chosen": chosen.mean(),
