@@ -1,5 +1,6 @@
 """Pairwise losses: DPO and its variants, losses without a reference, KTO, curricula."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from prefrun import Component, conf_dir, hookimpl
@@ -83,3 +84,12 @@ def prefrun_components() -> list[Component]:
 def prefrun_config_dir() -> Path:
     """Name the folder with the YAML files of all of these."""
     return conf_dir("prefrun_pairwise")
+
+
+@hookimpl
+def prefrun_comparison_section(directories: Sequence[Path], folder: Path) -> str | None:
+    """Compare how much scorers rely on the shortcut of data=shortcut_pairs."""
+    del folder
+    from prefrun_pairwise.shortcut_report import comparison_section
+
+    return comparison_section(directories)

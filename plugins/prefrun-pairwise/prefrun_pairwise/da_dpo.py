@@ -78,8 +78,7 @@ class DaDpo(Variant):
                         remedy="scale the scores, or algo.difficulty=voted",
                     )
             else:
-                for name in self._estimators():
-                    tree.labels(name)
+                self._estimates(tree)
 
     def prepare(self, trees: Sequence[PreferenceTree], seed: int) -> list[PreferenceTree]:
         """Make each pair a record with its easiness, where it is voted for."""
@@ -91,13 +90,10 @@ class DaDpo(Variant):
             for tree in trees
             for pair in pairs_of(tree.labels(self.objective), self.config.pairs.name)
         ]
-        labels = {tree.id: [tree.labels(name) for name in self._estimators()] for tree in trees}
+        estimates = {tree.id: self._estimates(tree) for tree in trees}
         gaps = [
-            [
-                labels[tree.id][place][one] - labels[tree.id][place][other]
-                for tree, (one, other) in pairs
-            ]
-            for place in range(len(self._estimators()))
+            [estimates[tree.id][place][a] - estimates[tree.id][place][b] for tree, (a, b) in pairs]
+            for place in range(len(self.settings.estimators) or 1)
         ]
         easiness = vote(gaps) if pairs else []
         return [
@@ -133,8 +129,19 @@ class DaDpo(Variant):
                 result[f"rewards/{name}"] = margins[side].mean()
         return result
 
-    def _estimators(self) -> list[str]:
-        return self.settings.estimators or [self.objective]
+    def _estimates(self, tree: PreferenceTree) -> list[list[float]]:
+        """Return, per estimator, its score of every answer; without any, the data's labels."""
+        for name in self.settings.estimators:
+            if not all(name in branch.scores for branch in tree.branches):
+                known = sorted({name for branch in tree.branches for name in branch.scores})
+                raise DataError(
+                    f"no score '{name}' for every answer",
+                    record=tree.id,
+                    field=name,
+                    remedy=f"set algo.estimators to some of {known}, or []",
+                )
+        named = [[b.scores[name] for b in tree.branches] for name in self.settings.estimators]
+        return named or [tree.labels(self.objective)]
 
 
 def _with_easiness(tree: PreferenceTree, value: float) -> PreferenceTree:
