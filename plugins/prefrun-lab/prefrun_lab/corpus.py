@@ -16,9 +16,10 @@ from prefrun.records.tree import PreferenceTree
 from prefrun_lab.config import Answers
 
 
-def build_source(name: str, keys: Mapping[str, Any]) -> DataSource:
+def build_source(name: str, keys: Any) -> DataSource:
     """Return the installed data component NAME with its defaults and KEYS.
 
+    KEYS are a mapping, or the settings of another such component, which '${data}' gives.
     Raises ConfigError, naming model.data or model.data_keys, where that cannot be done.
     """
     names = [other for group, other in components() if group == "data" and other != "none"]
@@ -29,7 +30,8 @@ def build_source(name: str, keys: Mapping[str, Any]) -> DataSource:
         )
     component = components()["data", name]
     try:
-        settings = OmegaConf.merge(OmegaConf.structured(component.config), dict(keys))
+        given = OmegaConf.to_container(OmegaConf.create(keys))
+        settings = OmegaConf.merge(OmegaConf.structured(component.config), given)
         return cast(DataSource, component.load()(OmegaConf.to_object(settings)))
     except OmegaConfBaseException as error:
         first = str(error).splitlines()[0]

@@ -73,9 +73,9 @@ def features_by_mark(tree: PreferenceTree, vectors: Vectors, base: str) -> Matri
 
 def _row(tree: PreferenceTree, place: int, given: Any) -> Matrix:
     try:
-        row = np.asarray(given, dtype=np.float32)
+        row: Matrix = np.asarray(given, dtype=np.float32)
     except (TypeError, ValueError):
-        row = np.zeros(())
+        row = np.zeros((0,), np.float32)
     if row.ndim != 1 or not row.size:
         raise _error(tree, f"[{place}]", f"must be a list of numbers, not {given!r:.40}")
     if not np.isfinite(row).all():

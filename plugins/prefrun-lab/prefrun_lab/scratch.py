@@ -30,8 +30,6 @@ from prefrun_lab.vocabulary import MAX_TOKENS, LabTokenizer, make_tokenizer
 FORMAT = 2
 """Of the recipe; another one makes other models of the same configuration."""
 LEARNED_BY = (
-    "data",
-    "data_keys",
     "answers",
     "tokens",
     "layers",
@@ -42,7 +40,7 @@ LEARNED_BY = (
     "learning_rate",
     "seed",
 )
-"""Keys that change the weights."""
+"""Keys that change the weights, beside what the data hold."""
 
 
 class ScratchModel:
@@ -68,7 +66,7 @@ class ScratchModel:
         Raises DataError where the data cannot be learned, PrefrunError where the cache folder
         cannot be written.
         """
-        key = _recipe(self.config, "")
+        key = _recipe(self.config, f"{self.config.data} {self.config.data_keys}")
         folder = sharing.get("scratch", key, self._folder)
         loaded = load_folder(
             folder,
@@ -99,10 +97,10 @@ class ScratchModel:
         return folder
 
 
-def _recipe(config: ScratchModelConfig, fingerprint: str) -> str:
-    """All that the weights depend on, as text."""
+def _recipe(config: ScratchModelConfig, data: str) -> str:
+    """All that the weights depend on, as text; DATA names the records."""
     keys = dataclasses.asdict(config)
-    return json.dumps([FORMAT, fingerprint, [keys[name] for name in LEARNED_BY]], default=str)
+    return json.dumps([FORMAT, data, [keys[name] for name in LEARNED_BY]], default=str)
 
 
 def _make(split: DataSplit, config: ScratchModelConfig, folder: Path) -> None:

@@ -23,7 +23,7 @@ _TOLD: set[str] = set()
 class LabTokenizer(PreTrainedTokenizerFast):
     """Tells the user of text it cannot write, where a plain one gives <unk> in silence."""
 
-    def __call__(self, text: Any = None, *others: Any, **options: Any) -> Any:  # type: ignore[override]
+    def __call__(self, text: Any = None, *others: Any, **options: Any) -> Any:
         """Tokenise. Without special tokens, as records are, unknown pieces are told once each."""
         encoded = super().__call__(text, *others, **options)
         if options.get("add_special_tokens") is False:

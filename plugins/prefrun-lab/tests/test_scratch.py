@@ -95,6 +95,12 @@ def test_another_configuration_is_another_model(keys):
     assert model(**keys).load().fingerprint != model().load().fingerprint
 
 
+def test_keys_may_be_the_settings_of_the_runs_data():
+    same = type(model().source.config)(records=20)
+    found = model(data_keys=same).load().fingerprint
+    assert found == model(data_keys={"records": 20}).load().fingerprint
+
+
 def test_it_learns_the_best_or_all_answers():
     settings = {"hidden": 32, "steps": 80, "batch_size": 16, "learning_rate": 0.01}
     trees = build_source("words", {}).load(0).train
