@@ -58,7 +58,9 @@ class GrocoViews(RunAlgorithm):
     formula: ClassVar[str] = (
         "-mean_i log P(i ends among the ranks of its group), i: cosines of views"
     )
-    verdict: ClassVar[str] = ""
+    verdict: ClassVar[str] = (
+        "Equal to NT-Xent, 22 points above an untrained encoder, hardly above the plain features."
+    )
 
     def check(self, data: DataSplit, reward: Reward | None) -> None:
         """Raise DataError for a record without a vector, ConfigError for too few records."""

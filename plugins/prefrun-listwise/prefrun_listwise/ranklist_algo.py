@@ -58,7 +58,10 @@ class RankList(LossAlgorithm):
     paper: ClassVar[str] = "Naini et al. 2025, arXiv 2508.09826"
     kind: ClassVar[str] = "offline, lists"
     formula: ClassVar[str] = "sum_k log(1 + sum_i exp(s_(i+k) - s_(i))), lists sorted by label"
-    verdict: ClassVar[str] = ""
+    verdict: ClassVar[str] = (
+        "Above neighbours only and, in the domain of training, RankNet and ListMLE; the exact sum "
+        "over all pairs is a little better still."
+    )
 
     def __init__(self, config: RankListConfig) -> None:
         super().__init__(config)
