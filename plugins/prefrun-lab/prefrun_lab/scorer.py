@@ -44,7 +44,7 @@ a record's pairs of different label in the right order; kendall_tau, tau-b; both
 metadata['group'].
 
 Pitfalls: scores are not normalised, so they may be above 0; a loss that needs probabilities (ORPO's
-odds) does not work. Losses that compare lengths see 1 everywhere. A loss with a small beta has
+odds) is not itself here. Losses that compare lengths see 1 everywhere. A loss with a small beta has
 small gradients: adam does not mind, sgd does. Source: the project's own.
 """
 
