@@ -75,7 +75,8 @@ class Plan:
     def run_id(self, data_fingerprint: str) -> str:
         """12 hex digits of the result-changing configuration and the data."""
         config = {key: value for key, value in self.plain.items() if key not in COSMETIC_KEYS}
-        text = json.dumps([config, data_fingerprint], sort_keys=True, default=str)
+        names = {k: v for k, v in self.component_names().items() if k not in COSMETIC_KEYS}
+        text = json.dumps([config, names, data_fingerprint], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
     def component_names(self) -> dict[str, Any]:

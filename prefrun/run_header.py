@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from prefrun.algorithm import LossAlgorithm
 from prefrun.console import console
 from prefrun.rundir.files import read_json
 from prefrun.rundir.run import Run
@@ -59,9 +60,10 @@ def print_result(run: Run, job: Job, summary: Mapping[str, Any]) -> None:
         f"records: {records['read']} read, {records['used']} used, {records['skipped']} skipped, "
         f"{records['truncated']} truncated",
         f"run directory: {directory.path}  ({', '.join(_results(directory))})",
-        f"next: {next_command(run.algo, read_json(directory.manifest)['overrides'])}   "
-        "compares algorithms and seeds",
     ]
+    if isinstance(job.algorithm, LossAlgorithm):
+        command = next_command(run.algo, read_json(directory.manifest)["overrides"])
+        lines.append(f"next: {command}   compares algorithms and seeds")
     for line in lines:
         console.print(line, markup=False)
 

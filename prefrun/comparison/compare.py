@@ -141,16 +141,25 @@ def _values(metric: str, runs: Sequence[RunResult]) -> list[float]:
 
 def _before(runs: Sequence[RunResult], metrics: Sequence[str]) -> dict[str, float]:
     starts = {(run.choices.get("model"), str(run.config.get("model"))) for run in runs}
-    if len(starts) > 1 or len({run.fingerprint for run in runs}) > 1:
+    if len(starts) > 1 or not _share_data(runs):
         return {}
     values = {name: [run.before[name] for run in runs if name in run.before] for name in metrics}
     return {name: fmean(known) for name, known in values.items() if known}
 
 
+def _share_data(runs: Sequence[RunResult]) -> bool:
+    """Whether all have the same data, or data that each seed draws for all of its runs alike."""
+    if len({run.fingerprint for run in runs}) < 2:
+        return True
+    by_seed = {(run.seed, run.fingerprint) for run in runs}
+    described = {(run.choices.get("data"), str(run.config.get("data"))) for run in runs}
+    return len(by_seed) == len({run.seed for run in runs}) and len(described) == 1
+
+
 def _data_warning(runs: Sequence[RunResult]) -> list[str]:
-    counts = Counter(run.fingerprint for run in runs)
-    if len(counts) < 2:
+    if _share_data(runs):
         return []
+    counts = Counter(run.fingerprint for run in runs)
     parts = [f"{(mark or 'unknown')[:12]} in {count} runs" for mark, count in counts.items()]
     return [
         f"the runs used different data (fingerprint {', '.join(parts)}): "

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from unittest import SkipTest
 
 from prefrun.component import Component
+from prefrun.records.split import DataSplit, ReadCounts
 from prefrun.records.tree import PreferenceTree
 from prefrun.reward import ObjectivesReward
 from prefrun.testing import component as shared
@@ -18,7 +19,7 @@ from prefrun.testing.suite import Property, Report, Suite, settle
 from prefrun.testing.trees import make_trees
 
 if TYPE_CHECKING:
-    from prefrun.reward import Reward
+    from prefrun.reward import Reward, RewardSource
 
 RELATIVE, ABSOLUTE = 1e-4, 1e-5
 """A reward model in float32 rounds differently in another batch."""
@@ -30,8 +31,11 @@ class RewardSubject(ComponentSubject):
     trees: Sequence[PreferenceTree] = ()
 
     def reward(self) -> Reward:
-        """Return a new instance."""
-        reward: Reward = self.build()
+        """Return a new one, for these records."""
+        source: RewardSource = self.build()
+        data = DataSplit("records", self.trees, self.trees, "00", ReadCounts())
+        reward = source.of(data)
+        assert reward is not None, "of(data) returned None for data without a judge"
         return reward
 
 

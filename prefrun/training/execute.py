@@ -61,7 +61,7 @@ def execute(run: Run, job: Job, tracker: Tracker, watch: Stopwatch) -> dict[str,
         watch.lap("training")
         after = _evaluate_after(session, plan, directory, outcome, before)
         watch.lap("evaluation")
-        if algorithm.uses_model and not isinstance(algorithm, DecodingAlgorithm):
+        if outcome.policy is not None and not isinstance(algorithm, DecodingAlgorithm):
             _save_model(session, directory)
         summary = build_summary(
             run=run,

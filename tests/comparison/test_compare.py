@@ -111,13 +111,23 @@ def test_no_finished_run_gives_an_empty_table(result):
 
 def test_different_data_give_a_warning(result):
     runs = [
-        result({"kl": 1.0}, seed=seed, fingerprint=f)
-        for seed, f in [(1, "aa"), (2, "bb"), (3, "aa")]
+        result({"kl": 1.0}, seed=seed, algo=algo, fingerprint=f)
+        for algo, seed, f in [("lipo", 1, "aa"), ("lipo", 2, "bb"), ("dpo", 2, "aa")]
     ]
     (warning,) = compare(runs).warnings
     assert "aa in 2 runs, bb in 1 runs" in warning
     assert compare(runs).before == {}
     assert compare(runs[::2]).warnings == ()
+
+
+def test_data_that_each_seed_draws_for_all_alike_can_be_compared(result):
+    runs = [
+        result({"kl": 1.0}, before={"kl": 0.5}, seed=seed, algo=algo, fingerprint=f)
+        for algo in ("lipo", "dpo")
+        for seed, f in [(1, "aa"), (2, "bb")]
+    ]
+    assert compare(runs).warnings == ()
+    assert compare(runs).before == {"kl": 0.5}
 
 
 def test_a_seed_that_ran_twice_counts_once(result):

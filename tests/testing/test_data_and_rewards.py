@@ -30,6 +30,9 @@ class Plain:
 class ShortWords(Plain):
     name = "short words"
 
+    def of(self, data: DataSplit) -> ShortWords:
+        return self
+
     def score(self, trees: Sequence[PreferenceTree], responses: Sequence[str]) -> list[float]:
         return [float(len(response)) for response in responses]
 
