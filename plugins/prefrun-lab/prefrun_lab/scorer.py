@@ -53,6 +53,8 @@ class Scorer(RunAlgorithm):
     """Trains a scorer with `algo.base` and measures it on the held-out records."""
 
     card = CARD
+    paper: ClassVar[str] = "none: a laboratory for other methods' losses"
+    verdict: ClassVar[str] = "See the methods that are tried with it."
     uses_model = False
     kind: ClassVar[str] = "offline, any loss, feature vectors"
     formula: ClassVar[str] = "log pi(y|x) := w . f(x, y), log pi_ref := 0, in the loss algo.base"

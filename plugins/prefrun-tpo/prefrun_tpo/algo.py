@@ -52,6 +52,13 @@ class Tpo(LossAlgorithm):
     card = CARD
     needs = frozenset({"reference", "step_embeddings"})
     golden = "prefrun_tpo.golden:compute"
+    paper = "Liao et al. 2024, arXiv 2410.12854"
+    kind = "offline, trees"
+    formula = "lambda-weighted list loss on r_n = beta sum_s (1 + cos(e_n,s, e_ref,s)) sum_t d_t"
+    verdict = (
+        "Reproduced by its criterion, five seeds: list and TPO are at or above DPO on one pair; "
+        "against the list, TPO ranks better, answers better greedily and worse when sampled."
+    )
     vectors = "tpo.json"
     config: TpoConfig
 

@@ -54,6 +54,11 @@ sampled twice; with cache.enabled=false in the run's folder. A run that was inte
 class GrowTrees(RunAlgorithm):
     """Samples continuations of cut gold solutions and writes the scored trees."""
 
+    paper = "Liao et al. 2024, arXiv 2410.12854"
+    kind = "data: trees sampled from a policy"
+    formula = "gold[:cut] + sample, scored by a verifier"
+    verdict = "The trees of the experiment of algo=tpo."
+
     card = CARD
     config: GrowTreesConfig
 

@@ -1,4 +1,4 @@
-"""data=attribute_words: the better answer holds the word that the prompt's number points to."""
+"""data=attribute_words: the better answer holds the word that the prompt marks."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from prefrun.records.tree import Branch, PreferenceTree, Step
 from prefrun_augmented.worlds.config import AttributeWordsConfig, Rationales
 from prefrun_augmented.worlds.generated import generated_split
 
-WORDS = tuple(
-    shade + colour
-    for shade in ("", "dark", "light", "pale", "deep", "warm", "cold", "dull")
-    for colour in ("red", "blue", "green", "brown")
+WORDS = (
+    *("ash", "bay", "fig", "fir", "gum", "hay", "ivy", "oak"),
+    *("ant", "bat", "cat", "dog", "eel", "fox", "hen", "owl"),
+    *("axe", "bag", "cup", "hat", "jar", "key", "mug", "pen"),
 )
-NUMBERS = ("one", "two", "three", "four")
+MARK = "*"
+COUNT = 4
 
 
 class WordJudge:
@@ -52,29 +53,27 @@ class AttributeWords:
 
 
 def required(prompt: str) -> str:
-    """The word that the prompt's number points to."""
-    number, *words = prompt.rstrip(":").split()
-    return words[NUMBERS.index(number)]
+    """The word that the prompt marks."""
+    return prompt.partition(MARK)[2].rstrip(":").split()[0]
 
 
 def _pairs(count: int, draw: Random, name: str, taken: set[str]) -> list[PreferenceTree]:
     trees: list[PreferenceTree] = []
     while len(trees) < count:
-        words = draw.sample(WORDS, len(NUMBERS))
-        prompt = " ".join([draw.choice(NUMBERS), *words]) + " :"
+        words = draw.sample(WORDS, COUNT)
+        word = draw.choice(words)
+        prompt = " ".join(MARK + each if each == word else each for each in words) + ":"
         if prompt in taken:
             continue
         taken.add(prompt)
-        word = required(prompt)
         others = [other for other in words if other != word]
-        good = draw.sample([word, draw.choice(others)], 2)
-        answers = [" ".join(good), " ".join(draw.sample(others, 2))]
+        answers = [draw.sample([word, draw.choice(others)], 2), draw.sample(others, 2)]
         branches = [
-            Branch((Step(f" {text}"),), {"overall": float(word in text.split())})
-            for text in answers
+            Branch((Step(f" {' '.join(answer)}"),), {"overall": float(word in answer)})
+            for answer in answers
         ]
-        metadata = {"rationale": f" because it has {word}"}
         draw.shuffle(branches)
+        metadata = {"rationale": f" because it has {word}"}
         trees.append(
             PreferenceTree(f"{name}-{len(trees)}", prompt, tuple(branches), metadata=metadata)
         )
