@@ -33,8 +33,7 @@ class Memory:
     def ask(self, chunks: Sequence[Sequence[Place]]) -> tuple[list[float], list[int]]:
         """Add new places, source first and one target place last, and ask the model there.
 
-        Returns per sentence the confidence to write and the likeliest token; for an empty chunk
-        they mean nothing.
+        Returns per sentence the confidence to write and the likeliest token.
         """
         width = max(len(chunk) for chunk in chunks)
         self.places += sum(len(chunk) for chunk in chunks)
@@ -61,6 +60,12 @@ class Memory:
         new = torch.zeros(len(lasting), columns, dtype=torch.bool, device=self._target.device)
         new[:, -1] = torch.tensor(lasting, device=new.device)
         self._target = torch.cat([self._target, new], dim=1)
+
+    def select(self, sentences: Sequence[int]) -> None:
+        """Forget all but SENTENCES, which get new numbers in this order."""
+        index = torch.tensor(sentences, dtype=torch.long, device=self._source.device)
+        self._source, self._target = self._source[index], self._target[index]
+        self._cache.batch_select_indices(index)
 
     def _seen(self, is_source: Tensor, is_target: Tensor) -> Tensor:
         """[B, W] new places of either side -> [B, W, P + W] what each sees."""

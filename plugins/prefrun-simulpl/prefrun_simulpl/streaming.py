@@ -98,20 +98,21 @@ class Translator:
             for source, target in zip(sources, targets, strict=True)
         ]
         memory, began = Memory(self.model, len(streams)), time.perf_counter()
-        while not all(stream.done for stream in streams):
-            chunks = [self._chunk(stream, rule) for stream in streams]
-            confidence, tokens = memory.ask(chunks)
+        going = streams
+        while going:
+            confidence, tokens = memory.ask([self._chunk(stream, rule) for stream in going])
             elapsed = time.perf_counter() - began
-            decided = zip(streams, confidence, tokens, strict=True)
+            decided = zip(going, confidence, tokens, strict=True)
             memory.keep([self._decide(*each, rule, elapsed) for each in decided])
+            if any(stream.done for stream in going):
+                memory.select([n for n, stream in enumerate(going) if not stream.done])
+                going = [stream for stream in going if not stream.done]
         for stream in streams:
             self._finish(stream.result)
         return [stream.result for stream in streams]
 
     def _chunk(self, stream: _Stream, rule: Rule) -> list[tuple[int, int, bool]]:
         """READ what RULE needs; return (token, position, is target) of the new places."""
-        if stream.done:
-            return []
         least = max(rule.least(stream.begun, len(stream.source)), stream.wanted)
         heard = [(token, position, False) for token, position in stream.take(least)]
         return [*heard, (stream.pending, len(stream.result.tokens), True)]
@@ -120,8 +121,6 @@ class Translator:
         self, stream: _Stream, confidence: float, token: int, rule: Rule, elapsed: float
     ) -> bool:
         """READ or WRITE; return whether the place of the pending token lasts."""
-        if stream.done:
-            return False
         result, source = stream.result, len(stream.source)
         if stream.forced is not None:
             place = len(result.tokens)
