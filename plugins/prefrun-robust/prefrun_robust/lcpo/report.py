@@ -48,10 +48,11 @@ def section(directory: Path, folder: Path) -> str | None:
 def comparison_section(directories: Sequence[Path]) -> str | None:
     """Tabulate the last logged reliabilities, means over seeds; None where no run has any."""
     runs = [load_run(RunDirectory(directory)) for directory in directories]
-    runs = [run for run in runs if run.unfinished is None and _last(run.path)]
+    groups = group_runs([run for run in runs if run.unfinished is None])
+    groups = {label: members for label, members in groups.items() if _last(members[0].path)}
+    runs = [run for members in groups.values() for run in members]
     if not runs:
         return None
-    groups = group_runs(runs)
     names = list(dict.fromkeys(name for run in runs for name in _last(run.path)))
     rows = [["configuration", *names], ["---"] * (1 + len(names))]
     known = _known(runs[0].config)
