@@ -55,6 +55,10 @@ class DaDpo(Variant):
     paper: ClassVar[str] = "Qiu et al. 2026, arXiv 2601.00623"
     kind: ClassVar[str] = "offline, pairs with scores"
     formula: ClassVar[str] = "-LS(beta w d), w = (easiness + 1) db_alpha"
+    verdict: ClassVar[str] = (
+        "Reproduced: relies less on a shortcut than DPO, the inverse weights more; where the "
+        "shortcut is absent all are equally accurate."
+    )
 
     def __init__(self, config: DaDpoConfig) -> None:
         super().__init__(config)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from random import Random
+from statistics import fmean
 
 from prefrun.records.split import DataSplit
 from prefrun.records.tree import Branch, PreferenceTree, Step
@@ -22,7 +23,7 @@ class LetterJudge:
     name = "worth of letters"
 
     def score(self, trees: Sequence[PreferenceTree], responses: Sequence[str]) -> list[float]:
-        """Return the mean worth of each answer's first characters; what is missing is worth 0."""
+        """Return the mean worth of the letters among each answer's first characters."""
         del trees
         return [quality(response) for response in responses]
 
@@ -50,8 +51,9 @@ class RatedLetters:
 
 
 def quality(answer: str) -> float:
-    """The mean worth of the first LENGTH characters of ANSWER."""
-    return sum(LETTERS.find(letter) for letter in answer[:LENGTH] if letter in LETTERS) / LENGTH
+    """The mean worth of the letters among the first LENGTH characters of ANSWER; 0 without any."""
+    worths = [LETTERS.index(letter) for letter in answer[:LENGTH] if letter in LETTERS]
+    return fmean(worths) if worths else 0.0
 
 
 def _list(name: str, draw: Random, noise: float) -> PreferenceTree:
