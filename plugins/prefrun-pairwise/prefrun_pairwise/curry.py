@@ -46,6 +46,10 @@ class CurryDpo(RunAlgorithm):
     paper: ClassVar[str] = "Pattnaik et al. 2024, arXiv 2403.07230"
     kind: ClassVar[str] = "offline, lists, any loss of pairs"
     formula: ClassVar[str] = "the base loss on pairs from easy to hard, the reference renewed"
+    verdict: ClassVar[str] = (
+        "Not reproduced: the reward of DPO on the easiest pairs at a smaller KL, not more of it; "
+        "order and reference have no clear effect."
+    )
 
     def __init__(self, config: CurryDpoConfig) -> None:
         super().__init__(config)
