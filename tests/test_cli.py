@@ -97,5 +97,9 @@ def test_explain_names_the_whole_key_of_an_evaluator(prefrun):
     assert "evaluator.win_rate.tie_margin=" in prefrun("explain", "win_rate").stdout
 
 
+def test_explain_names_the_keys_inside_a_key(prefrun):
+    assert "\n  model.lora.rank=0  (int)\n      Rank of" in prefrun("explain", "hf").stdout
+
+
 def test_explain_suggests_the_closest_name(prefrun):
     assert "Did you mean 'win_rate'?" in prefrun("explain", "winrate").stderr

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 
-from prefrun.commands.fields import keys_of
+from prefrun.commands.fields import all_keys_of
 from prefrun.component import Component
 from prefrun.errors import ConfigError, closest
 from prefrun.plugins import registered
@@ -30,7 +30,7 @@ def explain(arguments: list[str]) -> int:
         print(f"from {plugin.distribution} {plugin.version} ({entry.component.factory})\n")
         print(_card(entry.component))
         print("\nkeys (value = default):")
-        for key in keys_of(entry.component.config):
+        for key in all_keys_of(entry.component.config):
             print(f"  {entry.component.prefix}.{key.name}={key.default}  ({key.type})")
             if key.text:
                 print(f"      {key.text}")

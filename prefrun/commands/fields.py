@@ -30,6 +30,21 @@ def keys_of(config: type) -> list[Key]:
     ]
 
 
+def all_keys_of(config: type) -> list[Key]:
+    """List the keys of dataclass CONFIG and of the dataclasses inside it, as 'lora.rank'."""
+    found = []
+    for key, field in zip(keys_of(config), dataclasses.fields(config), strict=True):
+        inner = field.default_factory
+        if isinstance(inner, type) and dataclasses.is_dataclass(inner):
+            found += [
+                dataclasses.replace(each, name=f"{key.name}.{each.name}")
+                for each in all_keys_of(inner)
+            ]
+        else:
+            found.append(key)
+    return found
+
+
 def _docstrings(config: type) -> dict[str, str]:
     texts: dict[str, str] = {}
     for owner in reversed(config.__mro__):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from prefrun.commands.fields import keys_of
+from prefrun.commands.fields import all_keys_of
 from prefrun.component import GROUPS, Component
 from prefrun.errors import ConfigError, closest
 from prefrun.plugins import components, plugin_manager
@@ -65,6 +65,6 @@ def _find(word: str) -> Component:
 
 def _component_lines(component: Component) -> list[str]:
     lines = [f"{component.group}={component.name}: {component.summary}"]
-    for key in keys_of(component.config):
+    for key in all_keys_of(component.config):
         lines.append(f"  {component.prefix}.{key.name}={key.default}   ({key.type}) {key.text}")
     return lines

@@ -69,6 +69,7 @@ def optimise(services: Services, model: SimtForCausalLM, phase: Phase) -> None:
             every = settings.checkpoint_steps
             if done == phase.steps or (every and done % every == 0):
                 _save(services, phase, done, model, optimizer)
+            services.step_done(phase.offset + done, phase.offset + phase.steps)
             show(done, phase.steps)
     model.eval()
 
