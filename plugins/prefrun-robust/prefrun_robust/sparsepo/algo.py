@@ -64,7 +64,10 @@ class SparsePo(RunAlgorithm):
     paper = "Christopoulou et al. 2024, arXiv 2410.05102"
     kind = "offline, pairs"
     formula = "-log sigmoid(beta [sum m_u r]_c-r - beta [sum m_d k]_c-r) + L1 norms of the masks"
-    verdict = ""
+    verdict = (
+        "Half reproduced on random strings: SparsePO gains more reward than TDPO at no larger KL, "
+        "MaPO does not; learned masks did not find the deciding tokens."
+    )
 
     def __init__(self, config: SparsePoConfig) -> None:
         super().__init__(config)
