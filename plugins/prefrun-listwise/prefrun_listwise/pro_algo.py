@@ -54,8 +54,8 @@ class ProRanking(LossAlgorithm):
         "sum_k [log(e^(p_k g_kk) + sum_{i>k} e^(p_i g_ki)) - p_k g_kk] - w (n-1)^2 log pi(y_1|x)"
     )
     verdict: ClassVar[str] = (
-        "Longer rankings are better; five answers rank better than supervised training, two and "
-        "three worse, and no length earns more reward than it."
+        "Longer rankings are better; five answers rank far better than supervised training for the "
+        "same reward, two rank worse and earn less."
     )
 
     def __init__(self, config: ProRankingConfig) -> None:
