@@ -99,6 +99,7 @@ class Scorer(RunAlgorithm):
                 accuracy = pair_accuracy(_scores(network, test), test.scores, test.mask)
                 held_out = {"held_out/accuracy": accuracy.nanmean().item()}
                 services.log(step, {"loss": value, **metrics, **held_out})
+                services.step_done(step, self.config.steps)
         weights = save({name: value.contiguous() for name, value in network.state_dict().items()})
         write_atomically(services.run.output_dir / "scorer" / "scorer.safetensors", weights)
         return self._outcome(services, _scores(network, test), test, losses[-LOG_EVERY:])

@@ -105,6 +105,7 @@ class GrocoViews(RunAlgorithm):
                 groups = similarity_groups(views, 0, config.topk_neg)
                 numbers = {name: value.item() for name, value in separation(*groups).items()}
                 services.log(step, {"loss": loss.item(), **numbers})
+                services.step_done(step, config.steps)
         folder = services.run.output_dir / "groco_views"
         write_atomically(folder / "encoder.safetensors", save(encoder.state_dict()))
         measured["knn_accuracy"] = self._accuracy(_embed(encoder, train, test), services)

@@ -8,6 +8,8 @@ from random import Random
 
 from prefrun.records.split import DataSplit
 from prefrun.records.tree import Branch, PreferenceTree, Step
+from prefrun_augmented.config import RationaleStyle
+from prefrun_augmented.rationales import QUESTIONS
 from prefrun_augmented.worlds.config import AttributeWordsConfig, Rationales
 from prefrun_augmented.worlds.generated import generated_split
 
@@ -17,6 +19,8 @@ WORDS = (
     *("axe", "bag", "cup", "hat", "jar", "key", "mug", "pen"),
 )
 MARK = "*"
+QUESTION = QUESTIONS[RationaleStyle.general].format(prompt="", first="", second="")
+"""Its words stand in each record, so that a model made from the data knows them."""
 COUNT = 4
 
 
@@ -46,7 +50,7 @@ class AttributeWords:
             texts = [tree.metadata["rationale"] for tree in train]
             draw.shuffle(texts)
             train = [
-                replace(tree, metadata={"rationale": text})
+                replace(tree, metadata={**tree.metadata, "rationale": text})
                 for tree, text in zip(train, texts, strict=True)
             ]
         return generated_split("attribute-words", train, test, WordJudge())
@@ -54,7 +58,7 @@ class AttributeWords:
 
 def required(prompt: str) -> str:
     """The word that the prompt marks."""
-    return prompt.partition(MARK)[2].rstrip(":").split()[0]
+    return prompt.partition(MARK)[2].split()[0]
 
 
 def _pairs(count: int, draw: Random, name: str, taken: set[str]) -> list[PreferenceTree]:
@@ -62,7 +66,7 @@ def _pairs(count: int, draw: Random, name: str, taken: set[str]) -> list[Prefere
     while len(trees) < count:
         words = draw.sample(WORDS, COUNT)
         word = draw.choice(words)
-        prompt = " ".join(MARK + each if each == word else each for each in words) + ":"
+        prompt = " ".join(MARK + each if each == word else each for each in words) + " :"
         if prompt in taken:
             continue
         taken.add(prompt)
@@ -73,7 +77,7 @@ def _pairs(count: int, draw: Random, name: str, taken: set[str]) -> list[Prefere
             for answer in answers
         ]
         draw.shuffle(branches)
-        metadata = {"rationale": f" because it has {word}"}
+        metadata = {"rationale": f" because it has {word}", "question": QUESTION}
         trees.append(
             PreferenceTree(f"{name}-{len(trees)}", prompt, tuple(branches), metadata=metadata)
         )

@@ -71,6 +71,7 @@ class MaskedTraining:
                 self._check_alive()
             schedule.step()
             done = step + 1
+            self.services.step_done(done, steps)
             saves = settings.checkpoint_steps and done % settings.checkpoint_steps == 0
             if done % settings.logging_steps == 0 or saves or done == steps:
                 self._log(done, schedule)
