@@ -34,7 +34,7 @@ def all_keys_of(config: type) -> list[Key]:
     """List the keys of dataclass CONFIG and of the dataclasses inside it, as 'lora.rank'."""
     found = []
     for key, field in zip(keys_of(config), dataclasses.fields(config), strict=True):
-        inner = field.default_factory
+        inner: object = field.default_factory
         if isinstance(inner, type) and dataclasses.is_dataclass(inner):
             found += [
                 dataclasses.replace(each, name=f"{key.name}.{each.name}")
