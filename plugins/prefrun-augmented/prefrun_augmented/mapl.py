@@ -54,7 +54,9 @@ class Mapl(AroundLoss):
     formula: ClassVar[str] = (
         "base + l1 -log s(r(x+,y) - r(x-,y)) + l2 -log s(margin(x2) - margin(x))"
     )
-    verdict: ClassVar[str] = ""
+    verdict: ClassVar[str] = (
+        "Not reproduced: a tiny model learns nothing about instructions, with or without the terms."
+    )
     config: MaplConfig
 
     def prepare(self, trees: Sequence[PreferenceTree], seed: int) -> list[PreferenceTree]:
