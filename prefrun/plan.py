@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from prefrun.algorithm import Algorithm
+from prefrun.builtin.config import NoModelConfig
 from prefrun.component import Component
 from prefrun.errors import ConfigError
 from prefrun.plugins import component_of, components
@@ -144,6 +145,8 @@ def _schema(group: str, name: str) -> type:
 def _settings(config: DictConfig, group: str) -> Any:
     node = config.get(group)
     if node is None or OmegaConf.get_type(node) is dict:
+        if group == "model":  # some algorithms need none; for others it is missed later
+            return NoModelConfig()
         raise missing_choice(group)
     return _to_object(node, group)
 

@@ -36,6 +36,7 @@ def services(split, tmp_path):
         run=SimpleNamespace(seed=1, output_dir=tmp_path),
         config=SimpleNamespace(evaluation=SimpleNamespace(bootstrap=50)),
         log=lambda step, metrics: lines.append((step, metrics)),
+        step_done=lambda step, steps: None,
         lines=lines,
     )
 
