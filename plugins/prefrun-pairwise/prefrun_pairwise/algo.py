@@ -60,6 +60,9 @@ class Dpo(LossAlgorithm):
     paper: ClassVar[str] = "Rafailov et al. 2023, arXiv 2305.18290"
     kind: ClassVar[str] = "offline, pairs"
     formula: ClassVar[str] = "-LS(beta (h_c - h_r)), and 17 further losses"
+    verdict: ClassVar[str] = (
+        "No claim tested; with eight variants on one world: 3.47 to 4.39 in reward."
+    )
 
     def __init__(self, config: DpoConfig) -> None:
         super().__init__(config)

@@ -47,6 +47,9 @@ class Kto(LossAlgorithm):
     paper: ClassVar[str] = "Ethayarajh et al. 2024, arXiv 2402.01306"
     kind: ClassVar[str] = "offline, single answers"
     formula: ClassVar[str] = "w_D (1 - S(beta (h - z))) or w_U (1 - S(beta (z - h)))"
+    verdict: ClassVar[str] = (
+        "No claim tested; with eight variants on one world: 3.47 to 4.15 in reward."
+    )
 
     def __init__(self, config: KtoConfig) -> None:
         super().__init__(config)

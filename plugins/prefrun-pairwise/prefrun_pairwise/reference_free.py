@@ -69,6 +69,9 @@ class Cpo(ReferenceFree):
 
     paper: ClassVar[str] = "Xu et al. 2024, arXiv 2401.08417"
     formula: ClassVar[str] = "-LS(beta (log pi(y_c) - log pi(y_r))) + alpha NLL"
+    verdict: ClassVar[str] = (
+        "No claim tested; with eight variants on one world: 3.47 to 4.16 in reward."
+    )
     golden = "prefrun_pairwise.golden:cpo_cases"
     card = f"""
 CPO: Contrastive Preference Optimization. Xu et al., arXiv 2401.08417. Offline, pairs, no reference.
@@ -104,6 +107,9 @@ class Simpo(ReferenceFree):
 
     paper: ClassVar[str] = "Meng et al. 2024, arXiv 2405.14734"
     formula: ClassVar[str] = "-LS(beta (avg_c - avg_r) - gamma)"
+    verdict: ClassVar[str] = (
+        "No claim tested; with eight variants on one world: 3.47 to 4.43 in reward."
+    )
     golden = "prefrun_pairwise.golden:simpo_cases"
     card = f"""
 SimPO: Simple Preference Optimization. Meng et al., arXiv 2405.14734. Offline, pairs, no reference.
@@ -139,6 +145,9 @@ class Orpo(ReferenceFree):
 
     paper: ClassVar[str] = "Hong et al. 2024, arXiv 2403.07691"
     formula: ClassVar[str] = "NLL - beta LS(log odds(y_c) - log odds(y_r)), p = exp(avg)"
+    verdict: ClassVar[str] = (
+        "No claim tested; with eight variants on one world: 3.47 to 3.92 in reward."
+    )
     golden = "prefrun_pairwise.golden:orpo_cases"
     card = f"""
 ORPO: Odds Ratio Preference Optimization. Hong et al., arXiv 2403.07691. Offline, pairs, no

@@ -33,6 +33,9 @@ class Ipo(Variant):
 
     paper: ClassVar[str] = "Azar et al. 2023, arXiv 2310.12036"
     formula: ClassVar[str] = "(h_c/|y_c| - h_r/|y_r| - 1/(2 beta))^2, or without the lengths"
+    verdict: ClassVar[str] = (
+        "No claim tested; with eight variants on one world: 3.47 to 4.44 averaged, 4.38 summed."
+    )
     golden = "prefrun_pairwise.golden:ipo_cases"
     vectors = "insights_variants.json"
     card = f"""
@@ -52,6 +55,7 @@ class Cdpo(Variant):
 
     paper: ClassVar[str] = "Mitchell 2023, 'A note on DPO with noisy preferences'"
     formula: ClassVar[str] = "-(1-eps) LS(beta d) - eps LS(-beta d)"
+    verdict: ClassVar[str] = ""
     golden = "prefrun_pairwise.golden:robust_cases"
     vectors = "insights_variants.json"
     card = f"""
@@ -74,6 +78,7 @@ class LdDpo(Variant):
 
     paper: ClassVar[str] = "Liu et al. 2024, arXiv 2409.06411"
     formula: ClassVar[str] = "-LS(beta d), tokens beyond the shorter answer weighted by alpha"
+    verdict: ClassVar[str] = ""
     card = f"""
 LD-DPO: length-desensitized DPO. Liu et al., arXiv 2409.06411. Offline, pairs.
 {SYMBOLS}
@@ -91,6 +96,9 @@ class DpoNorm(Variant):
 
     paper: ClassVar[str] = "Lambert et al. 2024 (Tulu 3), arXiv 2411.15124"
     formula: ClassVar[str] = "-LS(beta (h_c/|y_c| - h_r/|y_r|))"
+    verdict: ClassVar[str] = (
+        "No claim tested; with eight variants on one world: 3.47 to 4.34 in reward."
+    )
     golden = "prefrun_pairwise.golden:sigmoid_norm_cases"
     vectors = "insights_variants.json"
     card = f"""
