@@ -97,8 +97,8 @@ def editable(*paths: str) -> list[str]:
 
 
 def pytest(session: nox.Session, *words: str) -> None:
-    """Run pytest on WORDS and on what the user added after `--`, a file per core at a time."""
-    cores = ["-n", "auto", "--dist", "loadfile"]
+    """Run pytest on WORDS and on what the user added after `--`, on all cores."""
+    cores = ["-n", "auto", "--dist", "worksteal"]
     session.run("python", "-m", "pytest", "-q", *cores, *words, *session.posargs)
 
 
