@@ -45,7 +45,7 @@ def refused(tmp_path: Path, monkeypatch, capsys) -> Refused:
         (["reward=clasifier"], "Did you mean 'classifier'?"),
         (["tracker=wandbb"], "Did you mean 'wandb'?"),
         (["evaluator=[winrate]"], "there is no evaluator=winrate. Did you mean 'win_rate'?"),
-        (["evaluator=typo"], "Choices: kl, ranking_accuracy"),
+        (["evaluator=typo"], "there is no evaluator=typo. Choices: "),
         (["algo=[lipo,dpo]"], "choose one name per group, or -m"),
         (["model=null"], "a group takes the name of a choice, not null"),
     ],
