@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 ANSWER, STEPS = "answer", "steps"
 
 
-class SolutionVerifier:
+class SolutionVerifier(ABC):
     """Base of the verifiers: an `ObjectivesReward` of two objectives.
 
     `answer` is 1 where the final answer is right, else 0; `steps` the part of the steps, in [0, 1],
@@ -42,9 +43,9 @@ class SolutionVerifier:
         )
         return [(float(each.answer), each.right_steps / each.steps) for each in verdicts]
 
+    @abstractmethod
     def verdict(self, tree: PreferenceTree, response: str) -> Verdict:
-        """Judge one response."""
-        raise NotImplementedError
+        """Judge one response. Raises DataError for a prompt it cannot judge."""
 
 
 class ChainVerifier(SolutionVerifier):
