@@ -70,3 +70,9 @@ class BranchBatch:
     def with_policy(self, token_logps: Tensor, extras: Mapping[str, Tensor]) -> BranchBatch:
         """Return this batch with another policy's log-probs [B, K, T] and extras."""
         return replace(self, policy_token_logps=token_logps, extras=extras)
+
+
+def competition_ranks(scores: Tensor, mask: Tensor) -> Tensor:
+    """Ranks [B, K] int64 of scores [B, K]: 1 is best, ties share the smallest, 0 in the padding."""
+    better = (scores.unsqueeze(-2) > scores.unsqueeze(-1)) & mask.unsqueeze(-2)
+    return (1 + better.sum(-1)).masked_fill(~mask, 0)

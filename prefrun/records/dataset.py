@@ -16,7 +16,7 @@ from prefrun.records.converters.step_trees import to_step_tree
 from prefrun.records.format import Format
 from prefrun.records.place import Place, ReadRow, Row
 from prefrun.records.split import DataSplit, ReadCounts
-from prefrun.records.tree import PreferenceTree
+from prefrun.records.tree import OVERALL, PreferenceTree
 from prefrun.reward import Reward
 
 SKIP = "leave all such records out with data.on_bad_record=skip"
@@ -52,6 +52,29 @@ def build_split(
         objective=config.objective,
         reward=reward,
         note=note,
+    )
+
+
+def generated_split(
+    name: str,
+    train: Sequence[PreferenceTree],
+    test: Sequence[PreferenceTree],
+    reward: Reward | None = None,
+    note: str = "",
+) -> DataSplit:
+    """Return the split of records that a program made, all of which are used as they are.
+
+    NOTE: what the user must see; "" = that they are generated, and how many.
+    """
+    count = len(train) + len(test)
+    return DataSplit(
+        name=name,
+        train=train,
+        test=test,
+        fingerprint=_fingerprint(train, test, OVERALL),
+        counts=ReadCounts(read=count, used=count),
+        reward=reward,
+        note=note or f"Generated data: {len(train)} training and {len(test)} held-out records",
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from prefrun.policy.batch import BranchBatch
+from prefrun.policy.batch import BranchBatch, competition_ranks
 from prefrun.policy.collate import STEP_EMBEDDINGS
 from prefrun.testing.reshaping import cast
 
@@ -80,12 +80,6 @@ def with_scores(batch: BranchBatch, scores: Tensor) -> BranchBatch:
         ranks=competition_ranks(scores, batch.branch_mask),
         objectives={**batch.objectives, "overall": scores},
     )
-
-
-def competition_ranks(scores: Tensor, mask: Tensor) -> Tensor:
-    """Ranks [B, K] int64 of scores [B, K]: 1 is best, ties share the smallest, 0 in the padding."""
-    better = (scores.unsqueeze(-2) > scores.unsqueeze(-1)) & mask.unsqueeze(-2)
-    return (1 + better.sum(-1)).masked_fill(~mask, 0)
 
 
 def _extra_names(needs: Collection[str]) -> list[str]:

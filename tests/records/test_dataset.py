@@ -12,9 +12,10 @@ from prefrun.records.config import FileDataConfig, OnBadRecord
 from prefrun.records.converters.lists import LISTS
 from prefrun.records.converters.step_trees import STEP_TREES
 from prefrun.records.converters.trl_prompt_only import PROMPT_ONLY
-from prefrun.records.dataset import build_split, hold_out, number_rows
+from prefrun.records.dataset import build_split, generated_split, hold_out, number_rows
 from prefrun.records.place import Place
 from prefrun.records.reading import read_rows
+from prefrun.records.tree import Branch, PreferenceTree, Step
 
 SKIP = OnBadRecord.skip
 
@@ -203,3 +204,17 @@ sys.exit(str(heavy) if heavy else 0)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_generated_records_are_used_as_they_are():
+    def split(text: str, **more):
+        branches = (Branch((Step(text),), rank=1), Branch((Step("b"),), rank=2))
+        trees = [PreferenceTree(f"t{n}", "p", branches) for n in range(3)]
+        return generated_split("made", trees[:2], trees[2:], **more)
+
+    one = split("a")
+    assert (len(one.train), len(one.test)) == (2, 1)
+    assert (one.counts.read, one.counts.used, one.counts.skipped) == (3, 3, 0)
+    assert one.note == "Generated data: 2 training and 1 held-out records"
+    assert split("a", note="mine").note == "mine"
+    assert split("a").fingerprint == one.fingerprint != split("c").fingerprint

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from prefrun.policy.batch import BranchBatch
+from prefrun.policy.batch import BranchBatch, competition_ranks
 from prefrun.testing import make_batch, make_trees
-from prefrun.testing.batches import competition_ranks, with_scores
+from prefrun.testing.batches import with_scores
 from prefrun.testing.reshaping import (
     AXES,
     GARBAGE,

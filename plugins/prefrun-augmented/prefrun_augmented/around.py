@@ -11,7 +11,7 @@ from torch import Tensor
 
 from prefrun.algorithm import LossAlgorithm, LossOutput
 from prefrun.base_algorithm import build_loss
-from prefrun.policy.batch import BranchBatch
+from prefrun.policy.batch import BranchBatch, competition_ranks
 from prefrun.records.tree import Branch, PreferenceTree
 
 ROLE = "role"
@@ -72,7 +72,6 @@ def only_branches(batch: BranchBatch, keep: Tensor) -> BranchBatch:
     tokens = batch.token_mask & mask.unsqueeze(-1)
     reference = batch.reference_token_logps
     scores = batch.scores.masked_fill(~mask, 0.0)
-    better = (scores.unsqueeze(-2) > scores.unsqueeze(-1)) & mask.unsqueeze(-2)
     return replace(
         batch,
         policy_token_logps=batch.policy_token_logps.masked_fill(~tokens, 0.0),
@@ -80,7 +79,7 @@ def only_branches(batch: BranchBatch, keep: Tensor) -> BranchBatch:
         token_mask=tokens,
         branch_mask=mask,
         scores=scores,
-        ranks=(1 + better.sum(-1)).masked_fill(~mask, 0),
+        ranks=competition_ranks(scores, mask),
         branch_weights=batch.branch_weights.masked_fill(~mask, 0.0),
         step_scores=batch.step_scores.masked_fill(~mask.unsqueeze(-1), torch.nan),
         objectives={name: v.masked_fill(~mask, 0.0) for name, v in batch.objectives.items()},

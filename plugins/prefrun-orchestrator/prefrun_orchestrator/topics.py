@@ -7,17 +7,15 @@ nonnegative with norm 1, so no answer is best in everything and preferred ones s
 
 from __future__ import annotations
 
-import hashlib
-import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from prefrun.records.converters.step_trees import to_step_tree
-from prefrun.records.split import DataSplit, ReadCounts
+from prefrun.records.dataset import generated_split
 from prefrun.records.tree import OVERALL, Branch, PreferenceTree, Step
 
 if TYPE_CHECKING:
+    from prefrun.records.split import DataSplit
     from prefrun_orchestrator.config import TopicsConfig
 
 ONSETS, VOWELS = "bdfgklmnprst", "aeiou"
@@ -39,15 +37,8 @@ class Topics:
         world = _World(config, np.random.default_rng([seed, 1]))
         train = world.records("train", config.train_records, config.noise, seed)
         test = world.records("test", config.test_records, 0.0, seed)
-        total = len(train) + len(test)
-        return DataSplit(
-            name="topics",
-            train=train,
-            test=test,
-            fingerprint=_digest(train, test),
-            counts=ReadCounts(read=total, used=total),
-            note=NOTE.format(topics=config.topics, objectives=config.objectives),
-        )
+        note = NOTE.format(topics=config.topics, objectives=config.objectives)
+        return generated_split("topics", train, test, note=note)
 
 
 class _World:
@@ -97,8 +88,3 @@ def _words(count: int, random: np.random.Generator) -> list[str]:
         letters = [str(random.choice(list(part))) for _ in range(3) for part in (ONSETS, VOWELS)]
         found["".join(letters)] = None
     return list(found)
-
-
-def _digest(*parts: list[PreferenceTree]) -> str:
-    rows: list[list[Any]] = [[to_step_tree(tree) for tree in part] for part in parts]
-    return hashlib.sha256(json.dumps(rows, sort_keys=True).encode()).hexdigest()

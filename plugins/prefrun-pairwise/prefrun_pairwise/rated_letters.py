@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from random import Random
 from statistics import fmean
 
+from prefrun.records.dataset import generated_split
 from prefrun.records.split import DataSplit
 from prefrun.records.tree import Branch, PreferenceTree, Step
-from prefrun_pairwise.generated import generated_split
 from prefrun_pairwise.world_configs import RatedLettersConfig
 
 LETTERS = "abcdefgh"

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from prefrun.records.dataset import generated_split
 from prefrun.records.split import DataSplit
 from prefrun.records.tree import Branch, PreferenceTree, Step
-from prefrun_pairwise.generated import generated_split
 from prefrun_pairwise.world_configs import ShortcutPairsConfig
 
 Vector = NDArray[np.float64]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Sequence
 from random import Random
 from typing import TYPE_CHECKING
 
-from prefrun.records.converters.step_trees import to_step_tree
-from prefrun.records.split import DataSplit, ReadCounts
+from prefrun.records.dataset import generated_split
+from prefrun.records.split import DataSplit
 from prefrun.records.tree import Branch, Message, PreferenceTree, Prompt, Step
 from prefrun_rps.config import DPA_SENTENCE, Codes
 from prefrun_rps.descriptions import HELD_OUT, OBJECTIVES, TRAINED, judge, on_direction, request
@@ -55,15 +53,13 @@ class ControlCodes:
         del seed
         train = self._training_records()
         test = self._held_out_records()
-        config, total = self.config, len(train) + len(test)
-        return DataSplit(
-            name="control-codes",
-            train=train,
-            test=test,
-            fingerprint=_digest((*train, *test)),
-            counts=ReadCounts(total, total),
-            reward=DescriptionJudge(),
-            note=f"Generated data: {len(train)} training records with directions of 0 to "
+        config = self.config
+        return generated_split(
+            "control-codes",
+            train,
+            test,
+            DescriptionJudge(),
+            f"Generated data: {len(train)} training records with directions of 0 to "
             f"{config.train_max_angle:g} degrees, {len(test)} held-out prompts with "
             f"{len(config.test_angles)} directions",
         )
@@ -135,8 +131,3 @@ def _score(direction: tuple[float, ...], text: str) -> float:
 def _branch(text: str, direction: tuple[float, ...]) -> Branch:
     scores = dict(zip(OBJECTIVES, judge(text), strict=True))
     return Branch((Step(text),), scores={"overall": _score(direction, text), **scores})
-
-
-def _digest(trees: Sequence[PreferenceTree]) -> str:
-    text = json.dumps([to_step_tree(tree) for tree in trees], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
+from prefrun.records.dataset import generated_split
 from prefrun.records.split import DataSplit
 from prefrun.records.tree import Branch, PreferenceTree, Step
 from prefrun_augmented.config import RationaleStyle
 from prefrun_augmented.rationales import QUESTIONS
 from prefrun_augmented.worlds.config import AttributeWordsConfig, Rationales
-from prefrun_augmented.worlds.generated import generated_split
 
 WORDS = (
     *("ash", "bay", "fig", "fir", "gum", "hay", "ivy", "oak"),

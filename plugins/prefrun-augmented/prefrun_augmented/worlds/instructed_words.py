@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from random import Random
 
+from prefrun.records.dataset import generated_split
 from prefrun.records.split import DataSplit
 from prefrun.records.tree import Branch, PreferenceTree, Step
 from prefrun_augmented.instructions import matched
 from prefrun_augmented.worlds.config import HeldOut, InstructedWordsConfig
-from prefrun_augmented.worlds.generated import generated_split
 from prefrun_augmented.worlds.key_words import TOPICS
 
 MOST_WORDS = 8

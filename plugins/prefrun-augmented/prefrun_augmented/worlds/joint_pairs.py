@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from random import Random
 
 from prefrun.records.config import FileDataConfig
-from prefrun.records.dataset import build_split
+from prefrun.records.dataset import build_split, generated_split
 from prefrun.records.reading import read_rows, stem
 from prefrun.records.split import DataSplit
 from prefrun.records.tree import Branch, PreferenceTree, Step
 from prefrun_augmented.joint_format import joint_pairs
 from prefrun_augmented.worlds.config import JointPairsConfig
-from prefrun_augmented.worlds.generated import generated_split
 
 PLACES = ("lake", "hill", "mill", "shore", "bridge", "tower", "cave", "field", "dock", "well")
 TIMES = ("dawn", "noon", "dusk", "night", "winter")

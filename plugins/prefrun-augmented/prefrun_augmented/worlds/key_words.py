@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 from random import Random
 
+from prefrun.records.dataset import generated_split
 from prefrun.records.split import DataSplit
 from prefrun.records.tree import Branch, PreferenceTree, Step
 from prefrun_augmented.rake import STOP_WORDS
 from prefrun_augmented.worlds.config import KeyWordsConfig
-from prefrun_augmented.worlds.generated import generated_split
 
 TOPICS = {
     "sea": ("wave", "boat", "harbour"),

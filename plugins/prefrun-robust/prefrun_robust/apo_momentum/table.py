@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from random import Random
 
-from prefrun.records.split import DataSplit, ReadCounts
+from prefrun.records.dataset import generated_split
+from prefrun.records.split import DataSplit
 from prefrun.records.tree import Branch, PreferenceTree, Step
 from prefrun_robust.apo_momentum.config import RewardTableConfig
 
@@ -30,15 +30,8 @@ class RewardTable:
             seed = self.config.generator_seed
         draw = Random(f"prefrun/reward table {seed}")
         trees = [self._tree(number, draw) for number in range(self.config.prompts + 1)]
-        rows = [(tree.labels(), tree.metadata) for tree in trees]
-        return DataSplit(
-            name="reward_table",
-            train=trees[-1:],
-            test=trees[:-1],
-            fingerprint=hashlib.sha256(repr(rows).encode()).hexdigest(),
-            counts=ReadCounts(read=len(trees), used=len(trees)),
-            note=NOTE.format(prompts=self.config.prompts, answers=self.config.answers),
-        )
+        note = NOTE.format(prompts=self.config.prompts, answers=self.config.answers)
+        return generated_split("reward_table", trees[-1:], trees[:-1], note=note)
 
     def _tree(self, number: int, draw: Random) -> PreferenceTree:
         count = self.config.answers

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-
 import numpy as np
 from numpy.random import Generator, default_rng
 from numpy.typing import NDArray
 
-from prefrun.records.split import DataSplit, ReadCounts
+from prefrun.records.dataset import generated_split
+from prefrun.records.split import DataSplit
 from prefrun.records.tree import Branch, PreferenceTree, Step
 from prefrun_robust.lcpo.config import NoisyAnnotatorsConfig
 
@@ -42,15 +40,8 @@ class NoisyAnnotators:
         weights = direction * (config.norm / float(np.linalg.norm(direction)))
         train = [self._noisy(number, weights, draw) for number in range(config.records)]
         test = [self._true(number, weights, draw) for number in range(config.test_records)]
-        total = len(train) + len(test)
-        return DataSplit(
-            name="noisy_annotators",
-            train=train,
-            test=test,
-            fingerprint=_fingerprint([*train, *test]),
-            counts=ReadCounts(read=total, used=total),
-            note=NOTE.format(train=len(train), test=len(test)),
-        )
+        note = NOTE.format(train=len(train), test=len(test))
+        return generated_split("noisy_annotators", train, test, note=note)
 
     def _noisy(self, number: int, weights: Vector, draw: Generator) -> PreferenceTree:
         features = _features(len(weights), draw)
@@ -84,11 +75,3 @@ def _tree(
     )
     metadata = {"features": features.tolist(), **known}
     return PreferenceTree(name, f"Pair {name}.", branches, annotator=annotator, metadata=metadata)
-
-
-def _fingerprint(trees: list[PreferenceTree]) -> str:
-    digest = hashlib.sha256()
-    for tree in trees:
-        row = [tree.id, tree.annotator, tree.labels(), dict(tree.metadata)]
-        digest.update(json.dumps(row, sort_keys=True).encode())
-    return digest.hexdigest()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from random import Random
 
-from prefrun.records.split import DataSplit, ReadCounts
+from prefrun.records.dataset import generated_split
+from prefrun.records.split import DataSplit
 from prefrun.records.tree import Branch, PreferenceTree, Step
 from prefrun_robust.sparsepo.config import CountSevensConfig
 
@@ -52,17 +52,9 @@ class CountSevens:
         judge = SevensJudge(config.length)
         total = config.records + config.test_records
         trees = [self._pair(number, draw, judge) for number in range(total)]
-        text = "\n".join(f"{t.prompt} {t.branches[0].text} {t.branches[1].text}" for t in trees)
         train, test = trees[: config.records], trees[config.records :]
-        return DataSplit(
-            name="count_sevens",
-            train=train,
-            test=test,
-            fingerprint=hashlib.sha256(text.encode()).hexdigest(),
-            counts=ReadCounts(read=total, used=total),
-            reward=judge,
-            note=NOTE.format(train=len(train), test=len(test)),
-        )
+        note = NOTE.format(train=len(train), test=len(test))
+        return generated_split("count_sevens", train, test, judge, note)
 
     def _pair(self, number: int, draw: Random, judge: SevensJudge) -> PreferenceTree:
         prompt = "".join(draw.choices(LETTERS, k=4)) + ":"
