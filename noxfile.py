@@ -99,7 +99,8 @@ def editable(*paths: str) -> list[str]:
 def pytest(session: nox.Session, *words: str) -> None:
     """Run pytest on WORDS and on what the user added after `--`, on all cores."""
     cores = ["-n", "auto", "--dist", "worksteal"]
-    session.run("python", "-m", "pytest", "-q", *cores, *words, *session.posargs)
+    repeatable = "--hypothesis-profile=ci"  # the same examples every time
+    session.run("python", "-m", "pytest", "-q", repeatable, *cores, *words, *session.posargs)
 
 
 @nox.session(venv_backend="none")

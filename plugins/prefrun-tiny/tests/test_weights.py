@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -62,8 +62,11 @@ def test_model_and_tokenizer_agree(model, tokenizer):
 
 
 @given(text=st.text())
+@example(text="<|user")
 @settings(max_examples=300, deadline=None)
 def test_any_text_comes_back_whole(tokenizer, text):
+    # A marker in the text is one token, as with every tokenizer of transformers.
+    assume(not any(str(marker) in text for marker in tokenizer.added_tokens_decoder.values()))
     ids = tokenizer(text)["input_ids"]
     assert tokenizer.decode(ids, skip_special_tokens=True) == text
 
