@@ -12,6 +12,7 @@ COMMANDS = {
     "plugins": ("prefrun.commands.plugins:plugins", "list what is installed, broken ones too"),
     "explain": ("prefrun.commands.explain:explain", "NAME: formula, defaults, source, pitfalls"),
     "report": ("prefrun.commands.report:report", "DIR...: table and plots of finished runs"),
+    "status": ("prefrun.commands.status:status", "DIR: how far a sweep is, live"),
     "diff": ("prefrun.commands.diff:diff", "RUN_A RUN_B: what differs, results included"),
     "cache": ("prefrun.commands.cache:cache", "ls|clear|verify: the cached reference log-probs"),
     "resume": ("prefrun.commands.resume:resume", "RUN_DIR: go on with a run that was cut"),

@@ -16,10 +16,11 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from prefrun.compose import register_configs
+from prefrun.compose_once import composing_once
 from prefrun.config_checks import check_composed
 from prefrun.config_errors import config_error, hydra_error
 from prefrun.paths import conf_dir
-from prefrun.sweep import Sweep, record_failure
+from prefrun.sweep import Sweep, is_sweep, sweep_words
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -35,15 +36,17 @@ def launch(arguments: Sequence[str]) -> int:
     register_configs()
     before = os.environ.get(FULL_ERROR)
     wanted_traceback = before == "1"
-    sys.argv[1:] = arguments
-    job = Job(tuple(sys.argv), wanted_traceback)
+    argv = (sys.argv[0], *arguments)
+    sys.argv[1:] = [*arguments, *(sweep_words(arguments) if is_sweep(arguments) else [])]
+    job = Job(argv, wanted_traceback)
     main = hydra.main(
         version_base="1.3", config_path=str(conf_dir("prefrun")), config_name="config"
     )
     Sweep.current, code = None, 0
     os.environ[FULL_ERROR] = "1"  # else Hydra prints errors in its own way and exits with 1
     try:
-        main(job.run)()
+        with composing_once():
+            main(job.run)()
     except SystemExit as stop:  # Hydra's own --info, --cfg and completion end this way
         if not isinstance(stop.code, int | None):
             raise
@@ -76,28 +79,30 @@ class Job:
         self.error: Exception | None = None
         """Why the only job failed; a sweep's failures are recorded in its folder."""
 
-    def run(self, config: DictConfig) -> None:
-        """Read what only Hydra knows, then call `prefrun.run.run`."""
+    def run(self, config: DictConfig) -> float | None:
+        """Read what only Hydra knows, run the job, and return what a search asks for."""
         settings = HydraConfig.get()
         output_dir = Path(settings.runtime.output_dir)
-        sweep = Path(settings.sweep.dir) if settings.mode == RunMode.MULTIRUN else None
         words: Any = OmegaConf.to_container(settings.overrides.task)  # with ${...} as it stands
         overrides = tuple(words)
+        from prefrun.run import Origin, run
+
+        if settings.mode == RunMode.MULTIRUN:
+            from prefrun.jobs.work import work
+
+            sweep = Path(settings.sweep.dir)
+            origin = Origin(self.argv, overrides, sweep.name)
+            return work(config, sweep, settings.job.num, origin, self.with_traceback)
         try:
             check_composed(config, overrides)
-            from prefrun.run import Origin, run
-
-            run(config, output_dir, Origin(self.argv, overrides, sweep.name if sweep else None))
+            run(config, output_dir, Origin(self.argv, overrides))
         except Exception as error:
             if self.with_traceback:
                 traceback.print_exc()
-            failure = config_error(error)
-            if sweep:
-                record_failure(sweep, output_dir, settings.job.num, overrides, failure)
-            else:
-                self.error = failure
+            self.error = config_error(error)
         finally:
             remove_if_empty(output_dir)
+        return None
 
 
 def remove_if_empty(folder: Path) -> None:

@@ -21,13 +21,14 @@ from prefrun.schema import (
     CacheConfig,
     EvaluationConfig,
     RunConfig,
+    SweepConfig,
     TrainerConfig,
     check_seed,
 )
 
 SINGLE_GROUPS = ("algo", "data", "model", "reward", "tracker")
-SECTIONS = ("trainer", "evaluation", "cache")
-COSMETIC_KEYS = ("output_dir", "tracker", "cache")
+SECTIONS = ("trainer", "evaluation", "cache", "sweep")
+COSMETIC_KEYS = ("output_dir", "tracker", "cache", "sweep")
 """Keys that change no result, so they are no part of a run's identity."""
 
 
@@ -39,6 +40,7 @@ class Plan:
     trainer: TrainerConfig
     evaluation: EvaluationConfig
     cache: CacheConfig
+    sweep: SweepConfig
     chosen: Mapping[str, Component]
     """The component of each single-choice group."""
     settings: Mapping[str, Any]

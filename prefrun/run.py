@@ -19,6 +19,7 @@ from prefrun.plugins import plugin_manager
 from prefrun.run_header import print_header, print_result
 from prefrun.rundir.directory import RunDirectory
 from prefrun.rundir.files import write_atomically, write_json
+from prefrun.rundir.lock import locked
 from prefrun.rundir.manifest import check_same_data, collect_manifest
 from prefrun.rundir.run import Run
 from prefrun.rundir.status import fail, finish, interrupt, start
@@ -59,8 +60,18 @@ class Stopwatch:
 
 
 @dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a run needs and has been checked."""
+
+    plan: Plan
+    data: DataSplit
+    reward: Reward | None
+    algorithm: Algorithm
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
-    """One run's checked inputs."""
+    """One run's checked inputs, and where it comes from and goes to."""
 
     plan: Plan
     data: DataSplit
@@ -76,35 +87,51 @@ def run(config: DictConfig, output_dir: Path, origin: Origin) -> dict[str, Any]:
     Raises ConfigError and DataError before a model is loaded and before anything is written;
     PrefrunError for a failure in the run, with the reason in status.json.
     """
-    sharing.switch(origin.group is not None)
+    sharing.switch(False)
     plan = make_plan(config)
-    data, reward, algorithm = _inputs(plan)
-    return _carry_out(Job(plan, data, reward, algorithm, RunDirectory(output_dir).create(), origin))
+    inputs = prepare(plan, read_data(plan))
+    directory = RunDirectory(output_dir).create()
+    with locked(directory.path):
+        return carry_out(inputs, directory, origin)
 
 
 def resume(directory: RunDirectory, config: DictConfig, origin: Origin) -> dict[str, Any]:
     """Go on with the run in DIRECTORY from its last whole checkpoint.
 
-    Raises DataError where the data are no longer those the run began with.
+    Raises DataError where the data are no longer those the run began with, ConfigError where
+    another process is at work in DIRECTORY.
     """
     sharing.switch(False)
     plan = make_plan(config)
-    data, reward, algorithm = _inputs(plan)
-    check_same_data(directory, data.fingerprint)
-    return _carry_out(Job(plan, data, reward, algorithm, directory, origin))
+    inputs = prepare(plan, read_data(plan))
+    check_same_data(directory, inputs.data.fingerprint)
+    with locked(directory.path):
+        return carry_out(inputs, directory, origin)
 
 
-def _inputs(plan: Plan) -> tuple[DataSplit, Reward | None, Algorithm]:
-    """Read the data, make reward and algorithm: what is wrong with them shows before all else."""
-    key = plan.key("data", "seed")
-    data: DataSplit = sharing.get("data", key, lambda: plan.build("data").load(plan.seed))
+def read_data(plan: Plan) -> DataSplit:
+    """Read the records, or take those of the job before. Raises DataError."""
+    source = plan.build("data")
+    seed = plan.seed if getattr(source, "uses_seed", True) else None
+    key = (plan.key("data"), seed)
+    return sharing.get("data", key, lambda: source.load(plan.seed))  # type: ignore[no-any-return]
+
+
+def prepare(plan: Plan, data: DataSplit) -> Inputs:
+    """Make reward and algorithm: what is wrong with them shows before a model is loaded."""
     plan.build("model")  # its constructor looks whether the model can be there
     reward = plan.build("reward").of(data)
     algorithm = plan.algorithm()
     if algorithm.uses_model and isinstance(plan.settings["model"], NoModelConfig):
         raise missing_choice("model")
     algorithm.check(data, reward)
-    return data, reward, algorithm
+    return Inputs(plan, data, reward, algorithm)
+
+
+def carry_out(inputs: Inputs, directory: RunDirectory, origin: Origin) -> dict[str, Any]:
+    """Do what is left of the run in DIRECTORY, which this process has locked."""
+    plan, data, reward, algorithm = inputs.plan, inputs.data, inputs.reward, inputs.algorithm
+    return _carry_out(Job(plan, data, reward, algorithm, directory, origin))
 
 
 def _carry_out(job: Job) -> dict[str, Any]:

@@ -124,6 +124,26 @@ class CacheConfig:
         _above_zero("cache.max_gb", self.max_gb)
 
 
+CONTINUE, STOP = "continue", "stop"
+
+
+@dataclass
+class SweepConfig:
+    """How the jobs of a sweep (-m) hang together. Changes no job's result."""
+
+    retry: int = 0
+    """How often a failed job is tried again at once, from its last checkpoint, >= 0. The same
+    command, run again, tries it again in any case."""
+    on_failure: str = CONTINUE
+    """continue: the other jobs are run; stop: those not begun are left out."""
+    metric: str | None = None
+    """The metric after training that a search (hydra/sweeper=...) looks at."""
+
+    def __post_init__(self) -> None:
+        _at_least("sweep.retry", self.retry, 0)
+        _one_of("sweep.on_failure", self.on_failure, (CONTINUE, STOP))
+
+
 @dataclass
 class RunConfig:
     """The keys of a run."""
@@ -141,6 +161,7 @@ class RunConfig:
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     cache: CacheConfig = field(default_factory=CacheConfig)
+    sweep: SweepConfig = field(default_factory=SweepConfig)
 
 
 def check_seed(seed: int) -> None:

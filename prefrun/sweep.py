@@ -1,26 +1,47 @@
-"""A sweep: where it is, which of its jobs failed, in whatever process they ran, and its end."""
+"""A sweep: its folder, its jobs, one after another or side by side, and its end."""
 
 from __future__ import annotations
 
-import json
-import logging
+import hashlib
+import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from filelock import FileLock
 from hydra.experimental.callback import Callback
 
-from prefrun.errors import PrefrunError
+from prefrun.jobs.failures import COMMAND_ID, FAILED_JOBS, failures
+from prefrun.jobs.index import Index, read_index, write_index
+from prefrun.rundir.lock import LOCK_FILE
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-FAILED_JOBS = "failed.jsonl"
-"""In the sweep's folder: one line per failed job."""
+NAME = "PREFRUN_SWEEP_NAME"
+"""Environment variable of every job: the sweep's folder where the user names none."""
+CHANGES_NO_JOB = ("hydra/launcher=", "hydra.launcher.", "sweep.", "tracker", "cache.")
 HYDRAS_FILE = "multirun.yaml"
-log = logging.getLogger(__name__)
+BASIC_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
+
+
+def is_sweep(arguments: Sequence[str]) -> bool:
+    """Whether the command line ARGUMENTS ask for a sweep."""
+    return bool({"-m", "--multirun", "hydra.mode=MULTIRUN"} & set(arguments))
+
+
+def sweep_words(arguments: Sequence[str]) -> list[str]:
+    """Return the words that name the sweep of ARGUMENTS and this command to all of its jobs.
+
+    The name depends on what is run only, so that the same command finds its folder again.
+    """
+    chosen = sorted(word for word in arguments if not word.startswith(CHANGES_NO_JOB))
+    name = "sweep-" + hashlib.sha256("\0".join(chosen).encode()).hexdigest()[:8]
+    values = {NAME: name, COMMAND_ID: token_hex(8)}
+    return [f"+hydra.job.env_set.{key}={value}" for key, value in values.items()]
 
 
 class Sweep(Callback):
@@ -29,52 +50,52 @@ class Sweep(Callback):
     current: ClassVar[Sweep | None] = None
 
     def on_multirun_start(self, config: DictConfig, **rest: Any) -> None:
-        """Learn the folder, and forget the failures of an earlier sweep in it."""
+        """Learn the folder, and write down which jobs are to come."""
         Sweep.current = self
         self.folder = Path(config.hydra.sweep.dir)
+        self.command = str(config.hydra.job.env_set[COMMAND_ID])
+        os.environ[COMMAND_ID] = self.command  # a launcher may speak for a job that died
         self.is_new = not self.folder.exists()
         with suppress(OSError):  # the folder is a file: Hydra is about to say so
-            (self.folder / FAILED_JOBS).unlink(missing_ok=True)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with FileLock(self.folder / LOCK_FILE):
+                index = read_index(self.folder)
+                write_index(self.folder, Index(planned_jobs(config), index.entries))
 
     def end(self) -> int:
         """Compare the jobs and return the exit code: 2 where all failures are of bad input."""
-        if any(self.folder.rglob("status.json")):
+        if any(self.folder.glob("*/status.json")):
             from prefrun.commands.report import report
 
             report([str(self.folder)])
-        elif self.is_new and [path.name for path in self.folder.glob("*")] == [HYDRAS_FILE]:
-            (self.folder / HYDRAS_FILE).unlink()
-            self.folder.rmdir()
-        failed = self.folder / FAILED_JOBS
-        if not failed.exists():
+        elif self.is_new:
+            self._leave_nothing()
+        codes = [failure["exit_code"] for failure in failures(self.folder, self.command)]
+        if not codes:
             return 0
-        lines = failed.read_text(encoding="utf-8").splitlines()
-        codes = [json.loads(line)["exit_code"] for line in lines]
-        print(f"prefrun: {len(codes)} job(s) failed; see {failed}", file=sys.stderr)
+        print(
+            f"prefrun: {len(codes)} job(s) failed; see {self.folder / FAILED_JOBS}", file=sys.stderr
+        )
         return 2 if set(codes) == {2} else 1
 
+    def _leave_nothing(self) -> None:
+        """Remove the folder of a command that was refused before its first job."""
+        ours = {HYDRAS_FILE, LOCK_FILE, "sweep.json"}
+        with suppress(OSError):
+            if {path.name for path in self.folder.iterdir()} <= ours:
+                for name in ours:
+                    (self.folder / name).unlink(missing_ok=True)
+                self.folder.rmdir()
 
-def record_failure(
-    sweep: Path, folder: Path, number: int, overrides: Sequence[str], error: Exception
-) -> None:
-    """Write and print that job NUMBER of SWEEP, which was to run in FOLDER, failed with ERROR."""
-    from prefrun.run import log_to
-    from prefrun.rundir.directory import RunDirectory
-    from prefrun.rundir.status import fail, start
 
-    directory = RunDirectory(folder)
-    if not any(folder.iterdir()):  # refused before it began, so the run itself wrote nothing
-        with log_to(directory.log):
-            log.error("job %d was refused", number, exc_info=error)
-        start(directory)
-        fail(directory, error)
-    failure = {
-        "job": number,
-        "overrides": list(overrides),
-        "exit_code": error.exit_code if isinstance(error, PrefrunError) else 1,
-        "error": str(error) or type(error).__name__,
-    }
-    with (sweep / FAILED_JOBS).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(failure) + "\n")
-    kind = "" if isinstance(error, PrefrunError) else f"{type(error).__name__}: "
-    print(f"prefrun: job {number} in {folder} failed: {kind}{error}", file=sys.stderr)
+def planned_jobs(config: DictConfig) -> list[list[str]] | None:
+    """Return the words of each job of CONFIG, Hydra's own; None for a search, which finds them."""
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    if config.hydra.sweeper._target_ != BASIC_SWEEPER:
+        return None
+    params = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
+    words = [*params, *config.hydra.overrides.task]
+    overrides = OverridesParser.create().parse_overrides(words)
+    return [list(job) for job in BasicSweeper.split_arguments(overrides, None)[0]]

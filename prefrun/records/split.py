@@ -42,7 +42,11 @@ class DataSplit:
 
 
 class DataSource(Protocol):
-    """A component of the group `data`: called with its config, then asked to load."""
+    """A component of the group `data`: called with its config, then asked to load.
+
+    A class attribute `uses_seed = False` says that `load` gives the same records at every seed; the
+    jobs of a sweep then read them once.
+    """
 
     def load(self, seed: int) -> DataSplit:
         """Read and validate everything. Raises DataError before any model is loaded."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from prefrun.errors import ConfigError
 from prefrun.rundir.files import plain, write_atomically
+from prefrun.rundir.lock import LOCK_FILE
 
 MARKS = ("status.json", "manifest.json", "config.yaml")
 """A folder that holds one of these is a run directory, even if the run was cut at its start."""
@@ -32,7 +33,9 @@ class RunDirectory:
             )
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            strangers = sorted(entry.name for entry in self.path.iterdir())
+            strangers = sorted(
+                entry.name for entry in self.path.iterdir() if entry.name != LOCK_FILE
+            )
         except OSError as error:
             raise ConfigError(
                 f"output_dir={self.path} cannot be used: {error.strerror or error}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,7 @@ def collect_manifest(
         "seed": seed,
         "data": mask_values(data),
         "model": mask_values(model),
-        "code": _code(),
+        "code": _code(Path(prefrun.__file__).parent, Path.cwd()),
         "versions": _versions(),
         "hardware": describe_machine(),
     }
@@ -74,9 +75,9 @@ def check_same_data(directory: RunDirectory, fingerprint: str) -> None:
         )
 
 
-def _code() -> dict[str, Any]:
-    """Describe the checkout of prefrun, and that of the working folder where it is another."""
-    package, here = Path(prefrun.__file__).parent, Path.cwd()
+@cache  # a process goes on with the code it has imported
+def _code(package: Path, here: Path) -> dict[str, Any]:
+    """Describe the checkout of PACKAGE, and that of the working folder where it is another."""
     code: dict[str, Any] = {"prefrun": describe_checkout(package)}
     if checkout_root(here) != checkout_root(package):
         code["working_folder"] = describe_checkout(here)

@@ -44,6 +44,10 @@ class Status:
             return f"interrupted {where}"
         return f"killed {where}" if self._is_dead() else f"still running, {where}"
 
+    def is_at_work(self) -> bool:
+        """Whether a process is, as far as can be told, at work on the run."""
+        return self.status == RUNNING and not self._is_dead()
+
     def _is_dead(self) -> bool:
         if self.host != socket.gethostname():
             return False

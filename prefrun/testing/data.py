@@ -54,6 +54,15 @@ def load_is_deterministic(subject: DataSubject) -> None:
         assert one == other, f"two loads with the same seed differ in `{part}`"
 
 
+def seed_is_used_or_not(subject: DataSubject) -> None:
+    """A source that says `uses_seed = False` gives the same records at every seed."""
+    if getattr(subject.component.load(), "uses_seed", True):
+        raise SkipTest("the source uses the seed")
+    assert subject.load(3).fingerprint == subject.split.fingerprint, (
+        "uses_seed is False, but seeds 0 and 3 give different records"
+    )
+
+
 def fingerprint_is_stable(subject: DataSubject) -> None:
     """Hex digits, equal for equal content."""
     first, second = subject.split.fingerprint, subject.load(0).fingerprint
@@ -114,6 +123,7 @@ PROPERTIES = (
     *shared.PROPERTIES,
     Property(load_returns_records, ("factory_loads",)),
     Property(load_is_deterministic, LOADED),
+    Property(seed_is_used_or_not, LOADED),
     Property(fingerprint_is_stable, LOADED),
     Property(records_are_valid, LOADED),
     Property(records_have_labels, LOADED),

@@ -36,6 +36,8 @@ class DigitsJudge:
 class SortDigits:
     """Makes the same records for the same configuration on every machine."""
 
+    uses_seed = False
+
     card = """
     Sort five digits: the prompt '53912=' has the answer '12359'. A record holds the right answer
     (score 5.5) and others with one to five wrong places, all different (score 5 less the wrong

@@ -16,6 +16,8 @@ from prefrun_pairs.config import HhConfig, TrlConfig, TrlFormat
 class HhPairs:
     """Loads hh-rlhf text pairs from `data.path`."""
 
+    uses_seed = False
+
     def __init__(self, config: HhConfig) -> None:
         self.config = config
 
@@ -27,6 +29,8 @@ class HhPairs:
 
 class TrlRecords:
     """Loads records in one of TRL's formats from `data.path`."""
+
+    uses_seed = False
 
     def __init__(self, config: TrlConfig) -> None:
         self.config = config

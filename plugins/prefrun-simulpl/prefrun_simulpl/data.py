@@ -20,6 +20,8 @@ NOTE = (
 class ParallelData:
     """Loads sentence pairs, with given preferences where the records have them."""
 
+    uses_seed = False
+
     def __init__(self, config: ParallelDataConfig) -> None:
         self.config = config
 

@@ -27,6 +27,8 @@ FORMAT = Format("chain_arithmetic", read_tree, answers_field="responses")
 class ChainArithmetic:
     """Makes the same records for the same configuration on every machine."""
 
+    uses_seed = False
+
     card = """
     Chain arithmetic: 'Start 4: +3 +5' is solved by 'Step 1: +3 = 7', 'Step 2: +5 = 2' (modulo 10).
     A record is a tree: the gold solution; solutions that keep its steps up to a random cut and are

@@ -24,6 +24,8 @@ ANSWER = "A:"
 class Gsm8kTrees:
     """Loads `question`, `ground_truth` and `solutions` of `solution` and `is_correct`."""
 
+    uses_seed = False
+
     def __init__(self, config: Gsm8kTreesConfig) -> None:
         self.config = config
 

@@ -25,6 +25,8 @@ NOTE = (
 class UltraFeedback:
     """Loads the records that the configuration names, and never others in their stead."""
 
+    uses_seed = False
+
     def __init__(self, config: UltraFeedbackConfig) -> None:
         self.config = config
 

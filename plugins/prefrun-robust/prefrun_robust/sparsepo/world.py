@@ -33,6 +33,8 @@ class SevensJudge:
 class CountSevens:
     """Makes the same records for the same configuration on every machine."""
 
+    uses_seed = False
+
     card = """
     Prompts are random strings of four characters, answers of `length` characters, from 20 letters
     and digits; of two answers that with more sevens is better, and pairs with equally many are not

@@ -1,0 +1,76 @@
+"""failed.jsonl: which jobs of a sweep failed, and why, in whatever process they ran."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from prefrun.errors import PrefrunError
+from prefrun.jobs.claim import SKIP, claim
+from prefrun.jobs.index import read_index
+from prefrun.rundir.directory import RunDirectory
+from prefrun.rundir.status import RUNNING, fail, read_status, start
+
+FAILED_JOBS = "failed.jsonl"
+"""In the sweep's folder: one line per failed job, the last try's at the end."""
+COMMAND_ID = "PREFRUN_SWEEP_COMMAND"
+"""Environment variable of every job: which command it is part of."""
+log = logging.getLogger(__name__)
+
+
+def record_failure(
+    sweep: Path, folder: Path, number: int, overrides: Sequence[str], error: BaseException
+) -> None:
+    """Write and print that job NUMBER of SWEEP failed with ERROR in FOLDER."""
+    failure = {
+        "command": os.environ.get(COMMAND_ID),
+        "job": number,
+        "folder": folder.name,
+        "overrides": list(overrides),
+        "exit_code": error.exit_code if isinstance(error, PrefrunError) else 1,
+        "error": str(error) or type(error).__name__,
+    }
+    with (sweep / FAILED_JOBS).open("a", encoding="utf-8") as file:
+        file.write(json.dumps(failure) + "\n")
+    kind = "" if isinstance(error, PrefrunError) else f"{type(error).__name__}: "
+    print(f"prefrun: job {number} in {folder} failed: {kind}{error}", file=sys.stderr)
+
+
+def record_refusal(sweep: Path, number: int, overrides: Sequence[str], error: Exception) -> None:
+    """Record that job NUMBER was refused before it began, in a folder of its own."""
+    from prefrun.run import log_to
+
+    with claim(sweep, None, number, overrides) as found:
+        if found.action != SKIP:
+            directory = RunDirectory(found.folder)
+            with log_to(directory.log):
+                log.error("job %d was refused", number, exc_info=error)
+            start(directory)
+            fail(directory, error)
+        record_failure(sweep, found.folder, number, overrides, error)
+
+
+def record_death(sweep: Path, number: int, overrides: Sequence[str], error: PrefrunError) -> None:
+    """Record that the process of job NUMBER ended without a word of its own, as ERROR says."""
+    entries = read_index(sweep).with_words(overrides)
+    if not entries:  # it died before it had a folder
+        record_refusal(sweep, number, overrides, error)
+        return
+    directory = RunDirectory(sweep / entries[-1].folder)
+    if directory.status.exists() and read_status(directory).status == RUNNING:
+        fail(directory, error)
+    record_failure(sweep, directory.path, number, overrides, error)
+
+
+def failures(sweep: Path, command: str) -> list[dict[str, Any]]:
+    """Return the failures in SWEEP of the jobs of COMMAND, in order."""
+    path = sweep / FAILED_JOBS
+    if not path.exists():
+        return []
+    lines = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+    return [line for line in lines if line["command"] == command]
