@@ -16,10 +16,10 @@ from hydra.types import RunMode
 from omegaconf import OmegaConf
 
 from prefrun.compose import register_configs
-from prefrun.compose_once import composing_once
 from prefrun.config_checks import check_composed
 from prefrun.config_errors import config_error, hydra_error
 from prefrun.paths import conf_dir
+from prefrun.quick_composing import quick_composing
 from prefrun.sweep import Sweep, is_sweep, sweep_words
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def launch(arguments: Sequence[str]) -> int:
     Sweep.current, code = None, 0
     os.environ[FULL_ERROR] = "1"  # else Hydra prints errors in its own way and exits with 1
     try:
-        with composing_once():
+        with quick_composing():
             main(job.run)()
     except SystemExit as stop:  # Hydra's own --info, --cfg and completion end this way
         if not isinstance(stop.code, int | None):

@@ -22,18 +22,22 @@ SHOWN_CHARACTERS = 600
 """Of a prompt or an answer."""
 
 
-def write_report(directory: RunDirectory, folder: Path | None = None) -> Path:
+def write_report(
+    directory: RunDirectory, folder: Path | None = None, *, with_curves: bool = True
+) -> Path:
     """Write report.md and plots/ of the run into FOLDER (default: its own) and return report.md.
 
-    A run that did not finish gets a report of what is there. Raises PrefrunError, naming the file,
-    where one of its files is damaged or nothing can be written.
+    WITH_CURVES = False draws no learning curves, which take longer than all the rest. A run that
+    did not finish gets a report of what is there. Raises PrefrunError, naming the file, where one
+    of its files is damaged or nothing can be written.
     """
     from prefrun.rundir.plots import write_plots
 
     folder = folder or directory.path
     manifest = read_json(directory.manifest)
     summary = read_summary(directory) if directory.summary.exists() else None
-    plots = write_plots(read_metrics(directory.metrics), folder / directory.plots.name)
+    lines = read_metrics(directory.metrics) if with_curves else []
+    plots = write_plots(lines, folder / directory.plots.name)
     sections = [
         _heading(directory, manifest, summary),
         _result(summary) if summary else [],

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections.abc import Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from prefrun.algorithm import (
@@ -48,6 +50,7 @@ def execute(run: Run, job: Job, tracker: Tracker, watch: Stopwatch) -> dict[str,
     quiet: Any = transformers_logging.disable_progress_bar
     quiet()  # its bars would tear the host's
     set_seed(run.seed)
+    _freeze_imports()
     plan, directory, algorithm = job.plan, job.directory, job.algorithm
     session = Session(run, job, tracker)
     try:
@@ -73,10 +76,19 @@ def execute(run: Run, job: Job, tracker: Tracker, watch: Stopwatch) -> dict[str,
             records=_record_counts(session),
         )
         write_json(directory.summary, summary)
-        write_report(directory)
+        write_report(directory, with_curves=run.group is None)  # the comparison shows a sweep's
         return summary
     finally:
         session.close()
+
+
+@cache
+def _freeze_imports() -> None:
+    """Spare every later garbage collection the objects of the modules imported by now."""
+    import prefrun.training.loop  # noqa: F401
+
+    gc.collect()
+    gc.freeze()
 
 
 def _train(session: Session, algorithm: Algorithm) -> Outcome:

@@ -54,6 +54,10 @@ def prefrun_report_section(directory: Path, folder: Path) -> str | None:
 @hookimpl
 def prefrun_comparison_section(directories: Sequence[Path], folder: Path) -> str | None:
     """Pareto front over the policies of several runs."""
+    from prefrun_orchestrator.results import RESULT
+
+    if not any((path / RESULT).exists() for path in directories):
+        return None  # what comes next imports torch
     from prefrun_orchestrator.comparison import comparison_section
 
     return comparison_section(directories, folder)
