@@ -21,8 +21,9 @@ class _Parser(ArgumentParser):
 def status(arguments: list[str]) -> int:
     """Show the jobs of the sweep in DIR: finished, running, failed, remaining, time left.
 
+    A run directory counts as a sweep of one job.
     In a terminal the table is renewed until no job is running; else it is printed once.
-    Returns 0. Raises ConfigError for a folder that holds no sweep.
+    Returns 0. Raises ConfigError for a folder that holds neither.
     """
     parser = _Parser(prog="prefrun status", add_help=False, allow_abbrev=False)
     parser.add_argument("folder", type=Path, metavar="DIR")

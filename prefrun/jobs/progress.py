@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import fmean
 
 from prefrun.errors import ConfigError, PrefrunError
-from prefrun.jobs.index import INDEX, Entry, read_index
+from prefrun.jobs.index import INDEX, Entry, Index, read_index
 from prefrun.rundir.directory import RunDirectory
 from prefrun.rundir.status import FINISHED, Status, read_status
 
@@ -45,13 +45,8 @@ class Progress:
 
 
 def read_progress(folder: Path) -> Progress:
-    """Return how far the sweep in FOLDER is. Raises ConfigError where FOLDER holds none."""
-    if not (folder / INDEX).exists():
-        raise ConfigError(
-            f"{folder}: there is no sweep (no {INDEX})\n"
-            "  remedy: name the folder of a sweep, such as runs/sweep-1a2b3c4d"
-        )
-    index = read_index(folder)
+    """Return how far the sweep or the run in FOLDER is. Raises ConfigError where there is none."""
+    index = _index(folder)
     finished, running, ended, spans = [], [], [], []
     for entry in index.entries:
         status = _status(folder, entry)
@@ -69,6 +64,17 @@ def read_progress(folder: Path) -> Progress:
         remaining = sum(tuple(words) not in begun for words in index.planned)
     left = _seconds_left(spans, running, remaining)
     return Progress(folder, tuple(finished), tuple(running), tuple(ended), remaining, left)
+
+
+def _index(folder: Path) -> Index:
+    if (folder / INDEX).exists():
+        return read_index(folder)
+    if RunDirectory(folder).holds_run():
+        return Index(planned=[], entries=[Entry("", [], None)])
+    raise ConfigError(
+        f"{folder} holds neither a sweep (no {INDEX}) nor a run\n"
+        "  remedy: name the folder of a sweep, such as runs/sweep-1a2b3c4d"
+    )
 
 
 def _status(folder: Path, entry: Entry) -> Status | None:

@@ -25,7 +25,7 @@ def progress_table(progress: Progress) -> RenderableType:
             table.add_column(heading, overflow="fold")
         for job, state in jobs:
             step = f"{job.step} of {job.steps}" if job.steps else "-"
-            table.add_row(job.folder, _words(job, progress), step, Text(state or job.reason))
+            table.add_row(job.folder or ".", _words(job, progress), step, Text(state or job.reason))
         parts.append(table)
     return Group(*parts)
 

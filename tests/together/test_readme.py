@@ -116,7 +116,7 @@ def test_a_command_of_a_plugins_readme_composes(workplace, command):
     assert done.returncode == 0, done.stderr
 
 
-INSTEAD = {"DIR…": "whole", "RUN_A": "whole", "RUN_B": "whole", "RUN_DIR": "whole"}
+INSTEAD = {"DIR…": "whole", "DIR": "whole", "RUN_A": "whole", "RUN_B": "whole", "RUN_DIR": "whole"}
 SHOWN_IN_TABLE = [
     words for words in re.findall(r"`(prefrun [^`]+)`", README) if words not in typed(README)
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 
@@ -60,13 +61,103 @@ def test_a_job_that_fails_at_work_makes_the_exit_code_1_and_keeps_its_traceback(
         assert "Traceback" in (folder / job / "prefrun.log").read_text()
 
 
-def test_a_second_sweep_into_the_same_folder_changes_no_result(workplace):
-    assert workplace.run("-m", *QUICK, "seed=1").returncode == 0
-    before = workplace.summary("sweep/0")
-    again = workplace.run("-m", *QUICK, "seed=2")
-    assert again.returncode == 2
-    assert "already holds a run" in again.stderr
-    assert workplace.summary("sweep/0") == before
+def test_the_same_command_again_runs_only_what_is_new(workplace):
+    assert workplace.run("-m", *QUICK, "seed=1,2").returncode == 0
+    files = {path: path.read_bytes() for path in (workplace.folder / "sweep").glob("[01]/*.json*")}
+    again = workplace.run("-m", *QUICK, "seed=0,2,1", "cache.max_gb=5")
+    assert again.returncode == 0, again.stderr
+    assert "job 1 has finished before: sweep/1" in again.stdout
+    assert "job 2 has finished before: sweep/0" in again.stdout
+    assert {path: path.read_bytes() for path in files} == files
+    assert [workplace.summary(f"sweep/{job}")["seed"] for job in range(3)] == [1, 2, 0]
+    status = workplace.run("status", "sweep")
+    assert "3 finished, 0 running, 0 failed or cut, 0 remaining" in status.stdout
+
+
+def test_without_an_output_dir_the_same_command_finds_its_folder(workplace):
+    words = [word for word in QUICK if not word.startswith("output_dir")]
+    assert workplace.run("-m", *words, "seed=1").returncode == 0
+    again = workplace.run("-m", "seed=1", *words, "sweep.retry=1", "hydra/launcher=basic")
+    (sweep,) = (workplace.folder / "runs").iterdir()
+    assert "job 0 has finished before" in again.stdout
+    assert sweep.name.startswith("sweep-")
+    assert workplace.run("-m", *words, "seed=2").returncode == 0
+    assert len(list((workplace.folder / "runs").iterdir())) == 2
+
+
+FLAKY = """
+import os
+from pathlib import Path
+from prefrun import hookimpl
+
+@hookimpl
+def prefrun_step_logged(run, step, metrics):
+    mark = Path(os.environ["FLAKY"]) / f"{run.algo}-{run.seed}"
+    if step == 4 and not mark.exists():
+        mark.touch()
+        raise RuntimeError("the machine hiccups")
+"""
+
+
+@pytest.fixture
+def flaky(workplace, tmp_path):
+    """Every job of the workplace fails once, at step 4."""
+    site = tmp_path / "site"
+    info = site / "prefrun_flaky-1.dist-info"
+    info.mkdir(parents=True)
+    (site / "prefrun_flaky.py").write_text(FLAKY)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: prefrun-flaky\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[prefrun]\nflaky = prefrun_flaky\n")
+    (tmp_path / "marks").mkdir()
+    path = os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])
+    workplace.environment |= {"PYTHONPATH": path, "FLAKY": str(tmp_path / "marks")}
+    return workplace
+
+
+STEADY = (*MAIN, *SMALL, "output_dir=sweep")
+
+
+def test_a_job_that_failed_goes_on_from_its_checkpoint_when_the_command_is_run_again(flaky):
+    first = flaky.run("-m", *STEADY, "seed=1,2")
+    assert first.returncode == 1
+    assert "2 job(s) failed" in first.stderr
+    assert "failed at step 4 of 6: RuntimeError: the machine hiccups" in first.stdout
+    again = flaky.run("-m", *STEADY, "seed=1,2")
+    assert again.returncode == 0, again.stderr
+    assert "job 0 goes on in sweep/0" in again.stdout
+    whole = flaky.run("-m", *MAIN, *SMALL, "output_dir=other", "seed=1,2")
+    assert whole.returncode == 0
+    assert results(flaky, "sweep") == results(flaky, "other")
+
+
+def test_a_retried_job_is_no_failure(flaky):
+    done = flaky.run("-m", *STEADY, "seed=1,2", "sweep.retry=1")
+    assert done.returncode == 0, done.stderr
+    assert "job 1 failed and is tried again" in done.stdout
+    assert len(results(flaky, "sweep")) == 2
+
+
+def test_a_failure_stops_the_sweep_where_that_is_asked_for(workplace):
+    words = (*QUICK, "sweep.on_failure=stop", "trainer.learning_rate=0.001,1e30,0.002")
+    done = workplace.run("-m", *words)
+    assert done.returncode == 1
+    assert "job 2 is left out" in done.stdout
+    assert [path.name for path in sorted((workplace.folder / "sweep").glob("[0-9]"))] == ["0", "1"]
+    assert (
+        "1 finished, 0 running, 1 failed or cut, 1 remaining"
+        in workplace.run("status", "sweep").stdout
+    )
+
+
+def test_two_sweeps_at_once_share_the_jobs(workplace):
+    words = ("-m", *QUICK, "seed=1,2,3,4")
+    both = [workplace.start(*words), workplace.start(*words)]
+    outputs = [process.communicate() for process in both]
+    assert [process.returncode for process in both] == [0, 0], outputs
+    done = "".join(out for out, _ in outputs).count("finished: lipo")
+    assert done == 4
+    assert sorted(seed for _, seed in results(workplace, "sweep")) == [1, 2, 3, 4]
+    assert len(list((workplace.folder / "sweep").glob("[0-9]*"))) == 4
 
 
 def results(place: Workplace, sweep: str) -> dict[tuple[str, int], tuple]:
