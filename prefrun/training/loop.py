@@ -51,8 +51,8 @@ def train(
     steps = trainer.args.max_steps
     done = _step_of(checkpoint)
     earlier, session.steps = session.steps, session.steps + done
-    if round is not None and done == steps:
-        assert checkpoint is not None
+    if checkpoint is not None and done >= steps:  # transformers would take one step more
+        session.tokenise(prepared)  # counts what was truncated
         trainer.restore(checkpoint)
         session.loaded.model.eval()
         return

@@ -31,6 +31,7 @@ MOMENTS = {
     "while a checkpoint is written": lambda folder: any(
         (folder / "checkpoints" / "incomplete").glob("checkpoint-4/*")
     ),
+    "after the last step": lambda folder: (folder / "checkpoints" / "checkpoint-6").exists(),
     "while the cache is written": lambda folder: any((folder.parent / "cache").rglob("*")),
 }
 
@@ -44,6 +45,7 @@ def test_a_killed_run_resumes_to_the_same_result(finished, workplace, moment):
     assert done.returncode == 0, done.stderr
     whole, cut = finished.summary("whole"), workplace.summary("cut")
     assert cut["run_id"] == whole["run_id"]
+    assert (cut["steps"], cut["records"]) == (whole["steps"], whole["records"])
     for name, values in whole["metrics"].items():
         assert cut["metrics"][name]["after"] == pytest.approx(values["after"], abs=1e-6), name
     lines = finished.metrics("whole"), workplace.metrics("cut")

@@ -1,0 +1,147 @@
+"""A sweep that is killed again and again, at any write, ends as if nothing had happened."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+
+import pytest
+
+from tests.together.conftest import MAIN, SMALL, Workplace
+from tests.together.test_sweeps import results
+
+KILLS = 20
+JOBS = ("algo=lipo,dpo", "seed=1,2,3,4,5,6,7,8,9,10,11,12")
+WORDS = ("-m", *MAIN[1:], *JOBS, *SMALL, "trainer.max_steps=4", "evaluation.max_records=4")
+PARTS = (
+    "checkpoint",  # training
+    "metrics.jsonl",
+    "evaluation_before",
+    "evaluation_after",
+    "samples",
+    "model",
+    "summary",
+    "report.md",
+    "status",
+    "manifest",
+    "sweep.json",
+)
+"""Of a path that is written: the part of a run it stands for."""
+IN_THE_CACHE = ".logps:1:in the middle"
+"""Only the first job writes there: the others find all they need."""
+WHEN = ("before", "after")
+
+KILLER = '''
+"""Kills this process at the write KILL_AT names: part of its path, the how manieth, and when."""
+import os, signal
+from pathlib import Path
+
+part, count, when = os.environ["KILL_AT"].split(":")
+left = int(count)
+
+
+def watched(function, path_of):
+    def call(*arguments, **rest):
+        global left
+        path = path_of(*arguments)
+        hit = part in path
+        left -= hit
+        dies = hit and left == 0
+        if dies and when == "before":
+            os.kill(os.getpid(), signal.SIGKILL)
+        result = function(*arguments, **rest)
+        if dies:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    return call
+
+
+class Torn:
+    """A file of which half a write gets to the disk."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.file.close()
+
+    def write(self, data):
+        self.file.write(data[: len(data) // 2])
+        self.file.flush()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def open_path(path, mode="r", *arguments, **rest):
+    file = whole_open(path, mode, *arguments, **rest)
+    return Torn(file) if mode == "ab" and part in str(path) else file
+
+
+whole_open, Path.open = Path.open, open_path
+os.replace = watched(os.replace, lambda source, target: str(target))
+os.rename = watched(os.rename, lambda source, target: str(target))
+os.fsync = watched(os.fsync, lambda file: os.readlink(f"/proc/self/fd/{file}"))
+'''
+
+
+@pytest.fixture
+def killed(workplace: Workplace) -> Workplace:
+    """A workplace whose processes die where KILL_AT says."""
+    site = workplace.folder / "site"
+    info = site / "prefrun_killer-1.dist-info"
+    info.mkdir(parents=True)
+    (site / "prefrun_killer.py").write_text(KILLER)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: prefrun-killer\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[prefrun]\nkiller = prefrun_killer\n")
+    path = os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])
+    workplace.environment |= {"PYTHONPATH": path, "KILL_AT": "nothing:1:before"}
+    return workplace
+
+
+@pytest.mark.slow
+def test_twenty_kills_change_no_result(killed):
+    """Killed at writes of every part and started again each time, against a sweep left alone."""
+    chance = random.Random(0)
+    parts = [*PARTS, *chance.choices(PARTS, k=KILLS - len(PARTS) - 1)]
+    chance.shuffle(parts)
+    points = [f"{part}:{chance.randint(1, 2)}:{chance.choice(WHEN)}" for part in parts]
+    for point in [IN_THE_CACHE, *points]:
+        killed.environment["KILL_AT"] = point
+        done = killed.run(*WORDS, "output_dir=sweep")
+        assert done.returncode == -signal.SIGKILL, (point, done.stdout, done.stderr)
+    killed.environment["KILL_AT"] = "nothing:1:before"
+    done = killed.run(*WORDS, "output_dir=sweep")
+    assert done.returncode == 0, done.stderr
+    whole = killed.run(*WORDS, "output_dir=whole", "cache.dir=cache-of-its-own")
+    assert whole.returncode == 0, whole.stderr
+    assert results(killed, "sweep") == results(killed, "whole")
+    assert len(results(killed, "sweep")) == 24
+    assert len(list((killed.folder / "sweep").glob("[0-9]*"))) == 24
+
+
+def test_a_sweep_on_a_full_disk_goes_on_once_there_is_room(workplace):
+    disk = workplace.folder / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=22m", "tmpfs", str(disk)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("no right to mount a small file system")
+    words = ("-m", *MAIN, *SMALL, "trainer.max_steps=2", "seed=1,2,3")
+    try:
+        done = workplace.run(*words, "output_dir=disk/sweep")
+        assert done.returncode == 1, done.stdout + done.stderr
+        assert "disk is full" in done.stderr or "no space left" in done.stderr
+        first = results(workplace, "disk/sweep")
+        assert 0 < len(first) < 3
+        subprocess.run(["mount", "-o", "remount,size=1g", str(disk)], check=True)
+        again = workplace.run(*words, "output_dir=disk/sweep")
+        assert again.returncode == 0, again.stderr
+        whole = workplace.run(*words, "output_dir=whole")
+        assert whole.returncode == 0
+        assert results(workplace, "disk/sweep") == results(workplace, "whole")
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
