@@ -100,11 +100,8 @@ def _table(found: Sequence[Deviation]) -> list[str]:
         for each in found[:SHOWN]
     ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  "
-        + "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
+    padded = [map(str.ljust, row, widths) for row in rows]
+    lines = ["  " + "  ".join(cells).rstrip() for cells in padded]
     more = len(found) - SHOWN
     return [*lines, f"  and {more} more"] if more > 0 else lines
 
