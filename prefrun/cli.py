@@ -15,6 +15,7 @@ COMMANDS = {
     "status": ("prefrun.commands.status:status", "DIR: how far a sweep is, live"),
     "diff": ("prefrun.commands.diff:diff", "RUN_A RUN_B: what differs, results included"),
     "cache": ("prefrun.commands.cache:cache", "ls|clear|verify: the cached reference log-probs"),
+    "rerun": ("prefrun.commands.rerun:rerun", "RUN_DIR: do a finished run again and compare"),
     "resume": ("prefrun.commands.resume:resume", "RUN_DIR: go on with a run that was cut"),
 }
 Command = Callable[[list[str]], int]

@@ -14,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from prefrun.builtin.config import NoModelConfig
 from prefrun.console import console
+from prefrun.jobs.identity import identify
 from prefrun.plan import Plan, make_plan, missing_choice
 from prefrun.plugins import plugin_manager
 from prefrun.run_header import print_header, print_result
@@ -230,4 +231,6 @@ def _manifest(this: Run, job: Job) -> dict[str, Any]:
         seed=this.seed,
     )
     names = job.plan.component_names()
-    return manifest | {"name": this.name, "group": this.group, "components": names}
+    code = manifest["code"] | {"fingerprint": identify(job.plan, data.fingerprint).code}
+    own = {"name": this.name, "group": this.group, "components": names, "code": code}
+    return manifest | own

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from prefrun.errors import ConfigError
 
 if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
     from prefrun.rundir.directory import RunDirectory
 
 
@@ -26,3 +28,27 @@ def open_run(path: Path) -> RunDirectory:
             f"{path}: the run never began ({reason})\n  remedy: delete the folder and run it anew"
         )
     return directory
+
+
+def stored_config(directory: RunDirectory, tracker: str | None = None) -> DictConfig:
+    """Return the configuration a run began with, its types given back; TRACKER replaces its own.
+
+    Raises ConfigError where one of its components is not installed, or has other keys by now.
+    """
+    from omegaconf.errors import OmegaConfBaseException
+
+    from prefrun.plan import retyped
+    from prefrun.rundir.configuration import read_config
+    from prefrun.rundir.files import read_json
+
+    plain, names = read_config(directory.config), read_json(directory.manifest)["components"]
+    if tracker is not None:
+        plain, names = plain | {"tracker": {}}, names | {"tracker": tracker}
+    try:
+        return retyped(plain, names)
+    except OmegaConfBaseException as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(
+            f"{directory.config} does not fit what is installed: {reason}\n"
+            "  remedy: install the versions that manifest.json names"
+        ) from error

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 Facts = Mapping[str, Mapping[str, Any]]
 """What is compared: value by flattened key, by section."""
 ABSENT = "(absent)"
+MADE_FROM = ("model", "code", "versions", "hardware", "numerics")
+"""Sections of the manifest that are compared key by key."""
 
 
 def diff(arguments: list[str]) -> int:
@@ -51,7 +53,7 @@ def read_facts(directory: RunDirectory) -> Facts:
     return {
         "configuration": {**chosen, **flatten(read_config(directory.config)), **chosen},
         "data": data,
-        **{name: flatten(manifest[name]) for name in ("model", "code", "versions", "hardware")},
+        **{name: flatten(manifest.get(name) or {}) for name in MADE_FROM},
         "results": results,
     }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from prefrun.commands.begun import open_run
+from prefrun.commands.begun import open_run, stored_config
 from prefrun.errors import ConfigError
 
 
@@ -16,9 +16,6 @@ def resume(arguments: list[str]) -> int:
     """
     if len(arguments) != 1 or arguments[0].startswith("-"):
         raise ConfigError("usage: prefrun resume RUN_DIR")
-    from omegaconf import OmegaConf
-
-    from prefrun.plan import retyped
     from prefrun.run import Origin
     from prefrun.run import resume as resume_run
     from prefrun.rundir.files import read_json
@@ -29,9 +26,6 @@ def resume(arguments: list[str]) -> int:
         raise ConfigError(
             f"{directory.path} has finished; `prefrun report {directory.path}` shows its result"
         )
-    manifest = read_json(directory.manifest)
-    plain = OmegaConf.to_container(OmegaConf.load(directory.config))
-    assert isinstance(plain, dict)
-    config = retyped({str(k): v for k, v in plain.items()}, manifest["components"])
-    resume_run(directory, config, Origin(tuple(sys.argv), group=manifest["group"]))
+    group = read_json(directory.manifest)["group"]
+    resume_run(directory, stored_config(directory), Origin(tuple(sys.argv), group=group))
     return 0

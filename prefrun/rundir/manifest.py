@@ -18,6 +18,7 @@ from prefrun.rundir.directory import RunDirectory
 from prefrun.rundir.files import read_json
 from prefrun.rundir.machine import describe_machine
 from prefrun.rundir.masking import mask_arguments, mask_values
+from prefrun.rundir.numerics import describe_numerics
 
 PACKAGES = (
     "accelerate",
@@ -27,6 +28,9 @@ PACKAGES = (
     "omegaconf",
     "peft",
     "prefrun",
+    "pyarrow",
+    "safetensors",
+    "scipy",
     "tokenizers",
     "torch",
     "transformers",
@@ -60,6 +64,7 @@ def collect_manifest(
         "code": _code(Path(prefrun.__file__).parent, Path.cwd()),
         "versions": _versions(),
         "hardware": describe_machine(),
+        "numerics": describe_numerics(),
     }
 
 

@@ -21,11 +21,8 @@ from prefrun.errors import ConfigError
 from prefrun.evaluation.context import Context
 from prefrun.evaluation.evaluate import evaluate_all, own_metrics
 from prefrun.plan import Plan
-from prefrun.policy.packing import Packing
-from prefrun.policy.policy import LoadedModel
 from prefrun.rundir.directory import RunDirectory
 from prefrun.rundir.files import read_json, write_json
-from prefrun.rundir.machine import describe_machine
 from prefrun.rundir.metrics import MetricsLog
 from prefrun.rundir.report import write_report
 from prefrun.rundir.run import Run
@@ -33,6 +30,7 @@ from prefrun.rundir.summary import build_summary
 from prefrun.sharing import sharing
 from prefrun.tracker import Tracker
 from prefrun.training.disk import reporting_full_disk
+from prefrun.training.record import record_machine, record_model
 from prefrun.training.session import Session
 
 if TYPE_CHECKING:
@@ -53,6 +51,7 @@ def execute(run: Run, job: Job, tracker: Tracker, watch: Stopwatch) -> dict[str,
     _freeze_imports()
     plan, directory, algorithm = job.plan, job.directory, job.algorithm
     session = Session(run, job, tracker)
+    record_machine(directory)
     try:
         if algorithm.uses_model:
             record_model(directory, session.loaded, session.packing)
@@ -162,20 +161,6 @@ def _save_model(session: Session, directory: RunDirectory) -> None:
         session.loaded.tokenizer.save_pretrained(staging)
     shutil.rmtree(directory.model, ignore_errors=True)
     os.replace(staging, directory.model)
-
-
-def record_model(directory: RunDirectory, loaded: LoadedModel, packing: Packing) -> None:
-    """Add to the manifest what is known once the model is loaded."""
-    manifest = read_json(directory.manifest)
-    manifest["model"] |= {
-        "fingerprint": loaded.fingerprint,
-        "parameters": loaded.model.num_parameters(),
-        "dtype": str(loaded.model.dtype).removeprefix("torch."),
-        "device": str(loaded.model.device),
-        "forward": packing.note,
-    }
-    manifest["hardware"] = describe_machine()  # torch is imported now, so GPUs are known
-    write_json(directory.manifest, manifest)
 
 
 def _record_counts(session: Session) -> dict[str, int]:

@@ -26,6 +26,7 @@ from prefrun.training.compiling import check_compiler, compiled_layers
 from prefrun.training.dataset import ExampleDataset
 from prefrun.training.gate import check_step_zero
 from prefrun.training.observer import Observer
+from prefrun.training.record import record_reference
 from prefrun.training.session import Session
 from prefrun.training.step import collate_step
 from prefrun.training.trainer import PreferenceTrainer
@@ -57,6 +58,8 @@ def train(
         session.loaded.model.eval()
         return
     examples = make_examples(session, algorithm, prepared, round)
+    if "reference" in algorithm.needs and not round:
+        record_reference(session.directory, [each.reference or () for each in examples])
     if checkpoint is None and "reference" in algorithm.needs:
         _gate(session, examples[: settings.batch_size])
     trainer.train_dataset = ExampleDataset(examples)

@@ -41,6 +41,7 @@ def test_configuration_and_results_are_compared(compared):
         "code: no difference",
         "versions: no difference",
         "hardware: no difference",
+        "numerics: no difference",
         "results:",
         "  kl      2 -> 1.5  (-0.500)",
         "  reward  (absent) -> 3",

@@ -1,0 +1,52 @@
+"""Adds to the manifest what is known only once torch, model and reference are there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any
+
+from torch import Tensor
+
+from prefrun.policy.packing import Packing
+from prefrun.policy.policy import LoadedModel
+from prefrun.rundir.directory import RunDirectory
+from prefrun.rundir.files import read_json, write_json
+from prefrun.rundir.machine import describe_machine
+from prefrun.rundir.numerics import describe_numerics
+
+
+def record_machine(directory: RunDirectory) -> None:
+    """Add GPUs, and torch's threads and switches."""
+    _add(directory, "hardware", describe_machine())
+    _add(directory, "numerics", describe_numerics() or {})
+
+
+def record_model(directory: RunDirectory, loaded: LoadedModel, packing: Packing) -> None:
+    """Add what identifies the weights, and where and how they are used."""
+    facts = {
+        "fingerprint": loaded.fingerprint,
+        "parameters": loaded.model.num_parameters(),
+        "dtype": str(loaded.model.dtype).removeprefix("torch."),
+        "device": str(loaded.model.device),
+        "forward": packing.note,
+    }
+    _add(directory, "model", facts)
+
+
+def record_reference(directory: RunDirectory, references: Sequence[Sequence[Tensor]]) -> None:
+    """Add a digest of the reference log-probs, by record and branch.
+
+    Cached ones may have been computed in other batches, which shows in their last bits.
+    """
+    digest = sha256()
+    for logps in references:
+        for values in logps:
+            digest.update(values.numpy().tobytes())
+    _add(directory, "numerics", {"reference_logps": digest.hexdigest()[:16]})
+
+
+def _add(directory: RunDirectory, section: str, facts: dict[str, Any]) -> None:
+    manifest = read_json(directory.manifest)
+    manifest[section] = (manifest.get(section) or {}) | facts
+    write_json(directory.manifest, manifest)
