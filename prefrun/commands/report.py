@@ -16,19 +16,22 @@ if TYPE_CHECKING:
 
 class _Parser(ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message}\n  usage: prefrun report DIR... [--output DIR]")
+        usage = "prefrun report DIR... [--output DIR] [--baseline WORDS]"
+        raise ConfigError(f"{message}\n  usage: {usage}")
 
 
 def report(arguments: list[str]) -> int:
     """Write and print the report of one run directory, or compare several and sweep folders.
 
-    One run: report.md and plots/ in its folder. Several: comparison.md, .csv and .png in the sweep
-    folder, the folder all are in, or else the first; --output DIR overrides both. Returns 0.
-    Raises ConfigError for a folder that holds no run.
+    One run: report.md and plots/ in its folder. Several: comparison.md, .csv, .tex and .png in the
+    sweep folder, the folder all are in, or else the first; --output DIR overrides both. --baseline
+    "algo=dpo" names the configuration that the others are tested against. Returns 0.
+    Raises ConfigError for a folder that holds no run, and for a baseline that is none.
     """
     parser = _Parser(prog="prefrun report", add_help=False, allow_abbrev=False)
     parser.add_argument("folders", nargs="+", type=Path, metavar="DIR")
     parser.add_argument("--output", type=Path, metavar="DIR")
+    parser.add_argument("--baseline", metavar="WORDS")
     options = parser.parse_args(arguments)
 
     from prefrun.rundir.directory import RunDirectory
@@ -37,7 +40,8 @@ def report(arguments: list[str]) -> int:
     if len(folders) == 1 and RunDirectory(folders[0]).holds_run():
         _report_run(open_run(folders[0]), options.output)
     else:
-        _compare_runs(folders, options.output or _common_folder(folders))
+        output = options.output or _common_folder(folders)
+        _compare_runs(folders, output, options.baseline)
     return 0
 
 
@@ -56,14 +60,14 @@ def _report_run(directory: RunDirectory, output: Path | None) -> None:
     console.print(f"written: {path}", markup=False)
 
 
-def _compare_runs(folders: Sequence[Path], output: Path) -> None:
+def _compare_runs(folders: Sequence[Path], output: Path, baseline: str | None) -> None:
     from prefrun.comparison.compare import compare
     from prefrun.comparison.files import write_comparison
     from prefrun.comparison.runs import load_runs
     from prefrun.comparison.terminal import print_comparison
     from prefrun.console import console
 
-    comparison = compare(load_runs(folders))
+    comparison = compare(load_runs(folders), baseline)
     paths = write_comparison(comparison, output)
     print_comparison(comparison, console)
     console.print(f"written: {', '.join(map(str, paths))}", markup=False)

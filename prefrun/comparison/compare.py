@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from math import isclose
 from statistics import fmean
 
-from prefrun.comparison.configurations import group_runs
+from prefrun.comparison.configurations import find_label, group_runs
+from prefrun.comparison.costs import SECONDS, mean_costs, pareto
 from prefrun.comparison.runs import RunResult
-from prefrun.comparison.statistics import PairedTest, paired_test, standard_error
+from prefrun.comparison.selection import Selection, select
+from prefrun.comparison.statistics import PairedTest, standard_error, test_against
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +31,8 @@ class Cell:
     """Mean over the seeds before training."""
     best: bool
     """Best of its column; ties are all best. Never where the metric has no direction."""
-    test: PairedTest | None
-    """Against the first row; None in the first row and where nothing can be paired."""
+    tests: Mapping[str, PairedTest]
+    """Against the baseline, by unit, 'seeds' and 'prompts'; those that can be paired."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,10 @@ class Row:
     """One per seed."""
     cells: Mapping[str, Cell]
     """By metric; metrics this configuration lacks are left out."""
+    costs: Mapping[str, float]
+    """Mean over the runs of what each of them counted; see COSTS."""
+    pareto: tuple[str, ...]
+    """Metrics in which no other row is better without more seconds, or as good in fewer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +62,18 @@ class Comparison:
     """Mean over all runs before training; empty where they start from different models or data."""
     unfinished: tuple[RunResult, ...]
     warnings: tuple[str, ...]
+    baseline: str
+    """Label of the row that the others are tested against; '' without rows."""
+    selected: Mapping[str, Selection]
+    """By metric that has a better end and values by prompt: the row a validation half chooses."""
 
 
-def compare(runs: Sequence[RunResult]) -> Comparison:
-    """Compare the finished RUNS; rows and columns are in order of first appearance."""
+def compare(runs: Sequence[RunResult], baseline: str | None = None) -> Comparison:
+    """Compare the finished RUNS; rows and columns are in order of first appearance.
+
+    BASELINE: words of one row's label; None = the first row. Raises ConfigError where they name no
+    row, or several.
+    """
     finished = [run for run in runs if run.unfinished is None]
     members, warnings = _one_run_per_seed(group_runs(finished))
     used = [run for group in members.values() for run in group]
@@ -69,24 +83,58 @@ def compare(runs: Sequence[RunResult]) -> Comparison:
         for name in metrics
     }
     best = {name: _best(name, directions[name], members) for name in metrics}
-    first = next(iter(members.values()), [])
-    rows = []
-    for label, group in members.items():
-        against = None if group is first else first
-        cells = {
-            name: _cell(name, group, against, best[name])
-            for name in metrics
-            if any(name in run.after for run in group)
-        }
-        rows.append(Row(label, tuple(group), cells))
+    first = find_label(list(members), baseline) if members else ""
+    tests = test_against(members.get(first, []), members, metrics)
+    fronts = _fronts(members, directions)
+    rows = tuple(
+        Row(
+            label,
+            tuple(group),
+            {
+                name: _cell(name, group, tests.get(label, {}).get(name, {}), best[name])
+                for name in metrics
+                if any(name in run.after for run in group)
+            },
+            mean_costs(group),
+            tuple(name for name, front in fronts.items() if label in front),
+        )
+        for label, group in members.items()
+    )
     return Comparison(
-        tuple(rows),
+        rows,
         metrics,
         directions,
         _before(used, metrics),
         tuple(run for run in runs if run.unfinished is not None),
         (*_data_warning(used), *warnings),
+        first,
+        _selected(members, directions),
     )
+
+
+def _fronts(
+    members: Mapping[str, Sequence[RunResult]], directions: Mapping[str, str]
+) -> dict[str, set[str]]:
+    """By directed metric, the labels on the front of it against seconds."""
+    costs = {label: mean_costs(runs) for label, runs in members.items()}
+    seconds = {label: cost[SECONDS] for label, cost in costs.items() if SECONDS in cost}
+    fronts = {}
+    for metric, direction in directions.items():
+        if direction in ("max", "min"):
+            values = {label: _values(metric, runs) for label, runs in members.items()}
+            means = {label: fmean(known) for label, known in values.items() if known}
+            fronts[metric] = pareto(means, seconds, direction)
+    return fronts
+
+
+def _selected(
+    members: Mapping[str, Sequence[RunResult]], directions: Mapping[str, str]
+) -> dict[str, Selection]:
+    """By metric, what a validation half of the prompts chooses, where all rows share them."""
+    if not _share_data([run for group in members.values() for run in group]):
+        return {}
+    found = {name: select(members, name, direction) for name, direction in directions.items()}
+    return {name: selection for name, selection in found.items() if selection}
 
 
 def _one_run_per_seed(
@@ -117,7 +165,7 @@ def _best(metric: str, direction: str, members: Mapping[str, Sequence[RunResult]
 def _cell(
     metric: str,
     runs: Sequence[RunResult],
-    first: Sequence[RunResult] | None,
+    tests: Mapping[str, PairedTest],
     best: float | None,
 ) -> Cell:
     measured = [run for run in runs if metric in run.after]
@@ -131,7 +179,7 @@ def _cell(
         interval=measured[0].intervals.get(metric) if len(measured) == 1 else None,
         before=fmean(before) if before else None,
         best=best is not None and isclose(mean, best, rel_tol=1e-9, abs_tol=1e-12),
-        test=paired_test(first, runs, metric) if first is not None else None,
+        tests=tests,
     )
 
 

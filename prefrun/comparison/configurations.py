@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from prefrun.comparison.runs import RunResult
+from prefrun.errors import ConfigError
 from prefrun.plan import COSMETIC_KEYS
 from prefrun.rundir.configuration import flatten
 
@@ -26,6 +27,24 @@ def group_runs(runs: Sequence[RunResult]) -> dict[str, list[RunResult]]:
         members.setdefault(key, []).append(run)
     labels = label_settings([settings[key] for key in members])
     return dict(zip(labels, members.values(), strict=True))
+
+
+def find_label(labels: Sequence[str], words: str | None) -> str:
+    """Return the one of LABELS that is, or has, all of WORDS; the first where there are none.
+
+    Raises ConfigError, with the labels, where there is none, or several.
+    """
+    if words is None:
+        return labels[0]
+    wanted = words.split()
+    found = [label for label in labels if label == words]
+    found = found or [label for label in labels if set(wanted) <= set(label.split())]
+    if len(found) != 1:
+        raise ConfigError(
+            f"--baseline {words!r} names {len(found) or 'no'} configurations, not one\n"
+            f"  choices: {'; '.join(labels)}"
+        )
+    return found[0]
 
 
 def _settings(run: RunResult) -> dict[str, Any]:

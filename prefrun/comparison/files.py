@@ -1,4 +1,4 @@
-"""The comparison as comparison.md, comparison.csv and comparison.png."""
+"""The comparison as comparison.md, comparison.csv, comparison.tex and comparison.png."""
 
 from __future__ import annotations
 
@@ -6,21 +6,18 @@ import csv
 from io import StringIO
 from pathlib import Path
 
-from prefrun.comparison.compare import Cell, Comparison, Row
-from prefrun.comparison.wording import (
-    BEFORE_LABEL,
-    difference_text,
-    heading,
-    interval_text,
-    legend,
-    value_text,
-)
-from prefrun.rundir.display import MISSING, format_number
+from prefrun.comparison.compare import Comparison, Row
+from prefrun.comparison.costs import COSTS
+from prefrun.comparison.latex import to_latex
+from prefrun.comparison.pairing import PROMPTS, SEEDS
+from prefrun.comparison.tables import TextTable, all_tables
+from prefrun.comparison.wording import details, legend
 from prefrun.rundir.files import write_atomically
 from prefrun.rundir.sections import plugin_sections
 from prefrun.rundir.table import markdown_table
 
 NAME = "comparison"
+TEST_FIELDS = ("difference", "low", "high", "p", "p_holm", "effect", "n")
 
 
 def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
@@ -30,49 +27,68 @@ def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
     """
     from prefrun.comparison.plot import write_plot
 
-    picture, table, text = (folder / f"{NAME}.{kind}" for kind in ("png", "csv", "md"))
-    paths = [text, table]
+    kinds = ("png", "csv", "tex", "md")
+    picture, table, paper, text = (folder / f"{NAME}.{kind}" for kind in kinds)
+    paths = [text, table, paper]
     if comparison.metrics:
         write_plot(comparison, picture)
         paths.append(picture)
     write_atomically(table, to_csv(comparison))
+    write_atomically(paper, to_latex(comparison))
     write_atomically(text, to_markdown(comparison, folder))
     return paths
 
 
 def to_csv(comparison: Comparison) -> str:
-    """Return one line per configuration; per metric METRIC is the mean after training, and
-    METRIC_se, _n, _before, _best, _p, _test_unit and _test_n belong to it."""
-    fields = ("", "_se", "_n", "_before", "_best", "_p", "_test_unit", "_test_n")
+    """Return one line per configuration.
+
+    Per metric, METRIC is the mean after training; METRIC_se, _n, _before and _best belong to it,
+    and per unit of a test against the baseline, `seeds` and `prompts`, METRIC_UNIT_difference,
+    _low, _high, _p, _p_holm, _effect and _n. Costs are called cost_NAME, METRIC_pareto says whether
+    the line is on the front, METRIC_chosen whether validation chooses it.
+    """
+    fields = ["", "_se", "_n", "_before", "_best", "_pareto", "_chosen"]
+    fields += [f"_{unit}_{name}" for unit in (SEEDS, PROMPTS) for name in TEST_FIELDS]
     text = StringIO()
     writer = csv.writer(text, lineterminator="\n")
     columns = [metric + field for metric in comparison.metrics for field in fields]
-    writer.writerow(["configuration", "seeds", *columns])
+    writer.writerow(["configuration", "seeds", *columns, *(f"cost_{name}" for name in COSTS)])
     for row in comparison.rows:
         seeds = " ".join(str(run.seed) for run in row.runs)
-        values = [value for metric in comparison.metrics for value in _csv_values(row, metric)]
-        writer.writerow([row.label, seeds, *values])
+        values = [
+            value for metric in comparison.metrics for value in _csv_values(comparison, row, metric)
+        ]
+        writer.writerow([row.label, seeds, *values, *(row.costs.get(name) for name in COSTS)])
     return text.getvalue()
 
 
-def _csv_values(row: Row, metric: str) -> tuple[object, ...]:
+def _csv_values(comparison: Comparison, row: Row, metric: str) -> list[object]:
     """Return the values of one metric; csv writes None as an empty field."""
     cell = row.cells.get(metric)
+    tests = cell.tests if cell else {}
+    tested = [
+        getattr(tests[unit], name) if unit in tests else None
+        for unit in (SEEDS, PROMPTS)
+        for name in TEST_FIELDS
+    ]
     if cell is None:
-        return (None, None, 0, None, None, None, None, None)
-    test = cell.test
-    tested = (test.p, test.unit, test.n) if test else (None, None, None)
-    return (cell.mean, cell.error, cell.n, cell.before, int(cell.best), *tested)
+        return [None, None, 0, None, None, None, None, *tested]
+    choice = comparison.selected.get(metric)
+    chosen = int(choice.label == row.label) if choice else None
+    front = int(metric in row.pareto) if row.costs else None
+    return [cell.mean, cell.error, cell.n, cell.before, int(cell.best), front, chosen, *tested]
 
 
 def to_markdown(comparison: Comparison, folder: Path) -> str:
     """Return the comparison as Markdown, with paths of runs relative to FOLDER."""
     sections = [["# Comparison"], [f"> **Warning:** {line}" for line in comparison.warnings]]
     if comparison.rows:
+        values, *others = all_tables(comparison)
         sections += [
-            _values(comparison),
+            _table(values),
             legend(comparison, "**Bold**"),
-            _tests(comparison),
+            *map(_table, others),
+            details(comparison),
             [f"![comparison of the metrics]({NAME}.png)"] if comparison.metrics else [],
             *_sections_of_plugins(comparison, folder),
             _runs(comparison, folder),
@@ -87,44 +103,14 @@ def to_markdown(comparison: Comparison, folder: Path) -> str:
     return "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
 
 
-def _values(comparison: Comparison) -> list[str]:
-    headings = ("configuration", "seeds", *(heading(comparison, m) for m in comparison.metrics))
-    rows = []
-    for row in comparison.rows:
-        cells = []
-        for metric in comparison.metrics:
-            cell = row.cells.get(metric)
-            cells.append(_value(row, cell) if cell else MISSING)
-        rows.append((row.label, str(len(row.runs)), *cells))
-    if comparison.before:
-        before = (format_number(comparison.before.get(metric)) for metric in comparison.metrics)
-        rows.append((BEFORE_LABEL, "", *before))
-    return markdown_table(headings, rows)
-
-
-def _value(row: Row, cell: Cell) -> str:
-    text = value_text(row, cell)
-    interval = f" ({interval_text(cell)})" if cell.interval else ""
-    return (f"**{text}**" if cell.best else text) + interval
-
-
-def _tests(comparison: Comparison) -> list[str]:
-    if not any(cell.test for row in comparison.rows for cell in row.cells.values()):
-        return []
+def _table(table: TextTable) -> list[str]:
+    """Return a table's lines of Markdown, with its title as a heading."""
     rows = [
-        (
-            row.label,
-            *(
-                difference_text(comparison, cell.test)
-                if (cell := row.cells.get(metric)) and cell.test
-                else MISSING
-                for metric in comparison.metrics
-            ),
-        )
-        for row in comparison.rows[1:]
+        tuple(f"**{entry.text}**" if entry.strong else entry.text for entry in row)
+        for row in table.rows
     ]
-    title = f"## Difference from the first row ({comparison.rows[0].label})"
-    return [title, "", *markdown_table(("configuration", *comparison.metrics), rows)]
+    title = [f"## {table.title}", ""] if table.title else []
+    return [*title, *markdown_table(table.headings, rows)]
 
 
 def _sections_of_plugins(comparison: Comparison, folder: Path) -> list[list[str]]:

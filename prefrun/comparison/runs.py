@@ -38,6 +38,8 @@ class RunResult:
     """95 % confidence interval of `after`, where one was computed."""
     directions: Mapping[str, str] = field(default_factory=dict)
     """max, min or none by metric: which end is best."""
+    costs: Mapping[str, float] = field(default_factory=dict)
+    """What the run spent, by COSTS."""
     per_record: Mapping[str, Sequence[float | None]] = field(default_factory=dict)
     """One number per held-out prompt, in order, behind `after`."""
 
@@ -102,6 +104,7 @@ def _finished(directory: RunDirectory) -> RunResult:
         after=_measured(metrics, "after"),
         intervals=_intervals(metrics),
         directions=summary.get("directions", {}),
+        costs={name: cost for name, cost in summary.get("cost", {}).items() if cost is not None},
         per_record=_per_record(directory),
     )
 

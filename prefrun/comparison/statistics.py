@@ -1,29 +1,49 @@
-"""Means over seeds and paired tests between two configurations."""
+"""Paired tests of a configuration against the baseline, over seeds and over prompts."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import sqrt
-from statistics import fmean, stdev
+from statistics import stdev
+from typing import TYPE_CHECKING
 
-from prefrun.comparison.runs import RunResult
+from prefrun.comparison.pairing import PROMPTS, SEEDS, differences
 
-LEAST_PAIRS = 2
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from prefrun.comparison.runs import RunResult
+
+RESAMPLES = 9999
+"""Of a bootstrap, and of a permutation test with more sign flips than that."""
+BATCH = 500
+"""Resamples at a time: bounds the memory."""
+CONFIDENCE = 0.95
 ROUNDING = 1e-9
 """Differences that spread less than this part of their mean are equal."""
 
 
 @dataclass(frozen=True, slots=True)
 class PairedTest:
-    """Two-sided paired t-test of a configuration against the first one (Student, 1908)."""
+    """A configuration against the baseline in one metric, paired over one kind of unit."""
 
     difference: float
-    """Mean over pairs of this configuration minus the first."""
+    """Mean over pairs of this configuration minus the baseline."""
+    low: float
+    high: float
+    """95 % interval of the difference: paired bootstrap, percentile (Efron, 1979)."""
     p: float
-    """Probability of a difference at least as large if there were none; 1 for equal values."""
+    """Two-sided, by flipping the signs of the pairs' differences (Fisher, 1935): all ways where
+    there are at most RESAMPLES, else that many at random. 1 for equal values."""
+    p_holm: float
+    """P corrected by Holm's method (1979) for all configurations tested in this metric and unit."""
+    effect: float | None
+    """Cohen's d of paired values: the mean over the standard deviation of the differences; None
+    where they do not spread."""
     unit: str
-    """What is paired: 'seeds' (one value per run) or 'prompts' (one run each)."""
+    """What is paired: 'seeds', one value per run, or 'prompts', one value per held-out prompt."""
     n: int
     """Number of pairs."""
 
@@ -33,53 +53,115 @@ def standard_error(values: Sequence[float]) -> float | None:
     return stdev(values) / sqrt(len(values)) if len(values) > 1 else None
 
 
-def paired_test(
-    first: Sequence[RunResult], other: Sequence[RunResult], metric: str
-) -> PairedTest | None:
-    """Test METRIC of the runs OTHER against the runs FIRST; None where nothing can be paired.
+def test_against(
+    baseline: Sequence[RunResult],
+    groups: Mapping[str, Sequence[RunResult]],
+    metrics: Sequence[str],
+) -> dict[str, dict[str, dict[str, PairedTest]]]:
+    """Return {label: {metric: {unit: test}}} of GROUPS, runs by label, against BASELINE's runs.
 
-    Paired over common seeds where there are at least two, else over the held-out prompts of one run
-    each (of a common seed if there is one), if both were measured on the same data.
+    The baseline's own group, and what cannot be paired, is left out. Random numbers come from a
+    fixed seed, so that the same runs give the same report.
     """
-    ours = {run.seed: run for run in first if metric in run.after}
-    theirs = {run.seed: run for run in other if metric in run.after}
-    seeds = [seed for seed in ours if seed in theirs]
-    if len(seeds) >= LEAST_PAIRS:
-        pairs = [(ours[seed].after[metric], theirs[seed].after[metric]) for seed in seeds]
-        return _paired_t(pairs, "seeds")
-    if not ours or not theirs:
-        return None
-    one, two = (
-        (ours[seeds[0]], theirs[seeds[0]])
-        if seeds
-        else (next(iter(ours.values())), next(iter(theirs.values())))
-    )
-    pairs = _prompt_pairs(one, two, metric)
-    return _paired_t(pairs, "prompts") if len(pairs) >= LEAST_PAIRS else None
+    tests: dict[str, dict[str, dict[str, PairedTest]]] = {}
+    for label, runs in groups.items():
+        if runs is baseline:
+            continue
+        for unit in (SEEDS, PROMPTS):
+            by_shape: dict[int, list[tuple[str, list[float]]]] = {}
+            for metric in metrics:
+                found = differences(baseline, runs, metric, unit)
+                if len(found) > 1:
+                    by_shape.setdefault(len(found), []).append((metric, found))
+            for n, columns in by_shape.items():
+                names = [name for name, _ in columns]
+                for metric, test in zip(names, _tests([v for _, v in columns], unit), strict=True):
+                    tests.setdefault(label, {}).setdefault(metric, {})[unit] = test
+                    assert test.n == n
+    return _corrected(tests)
 
 
-def _prompt_pairs(one: RunResult, two: RunResult, metric: str) -> list[tuple[float, float]]:
-    ours, theirs = one.per_record.get(metric, ()), two.per_record.get(metric, ())
-    if one.fingerprint is None or one.fingerprint != two.fingerprint or len(ours) != len(theirs):
-        return []
-    return [(x, y) for x, y in zip(ours, theirs, strict=True) if x is not None and y is not None]
+def _tests(columns: Sequence[Sequence[float]], unit: str) -> list[PairedTest]:
+    """Return a test for each of the COLUMNS, all of the same length."""
+    import numpy as np
+
+    values = np.array(columns).T  # [n, metrics]
+    means, spread = values.mean(0), values.std(0, ddof=1)
+    spreads = spread > ROUNDING * np.maximum(np.abs(means), np.abs(values).max(0))
+    low, high, p = means.copy(), means.copy(), np.array([_equal_p(m, len(values)) for m in means])
+    if spreads.any():
+        low[spreads], high[spreads], p[spreads] = _resampled(values[:, spreads])
+    return [
+        PairedTest(
+            difference=float(means[k]),
+            low=float(low[k]),
+            high=float(high[k]),
+            p=float(p[k]),
+            p_holm=float(p[k]),
+            effect=float(means[k] / spread[k]) if spreads[k] else None,
+            unit=unit,
+            n=len(values),
+        )
+        for k in range(values.shape[1])
+    ]
 
 
-def _sign_flip_p(mean: float, n: int) -> float:
-    """Return p where all N differences are equal, so that t is 0/0 or infinite.
-
-    Of the 2^n ways to flip their signs (Fisher's randomisation test), two are as extreme.
-    """
+def _equal_p(mean: float, n: int) -> float:
+    """P where all N differences are equal: of the 2^n ways to flip signs, two are as extreme."""
     return 1.0 if mean == 0 else 2.0 ** (1 - n)
 
 
-def _paired_t(pairs: Sequence[tuple[float, float]], unit: str) -> PairedTest:
-    differences = [theirs - ours for ours, theirs in pairs]
-    mean = fmean(differences)
-    error = standard_error(differences) or 0.0
-    if error <= ROUNDING * abs(mean):
-        return PairedTest(mean, _sign_flip_p(mean, len(pairs)), unit, len(pairs))
-    from scipy.special import stdtr  # what scipy.stats.ttest_rel uses, and faster to import
+def _resampled(
+    values: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the bootstrap's interval and the permutation test's p of each column of VALUES."""
+    import numpy as np
+    from scipy import stats
 
-    p = 2 * float(stdtr(len(pairs) - 1, -abs(mean / error)))
-    return PairedTest(mean, p, unit, len(pairs))
+    interval = stats.bootstrap(
+        (values,),
+        np.mean,
+        axis=0,
+        method="percentile",
+        confidence_level=CONFIDENCE,
+        n_resamples=RESAMPLES,
+        batch=BATCH,
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    p = stats.permutation_test(
+        (values,),
+        np.mean,
+        permutation_type="samples",
+        vectorized=True,
+        axis=0,
+        n_resamples=RESAMPLES,
+        batch=BATCH,
+        rng=np.random.default_rng(0),
+    ).pvalue
+    return interval.low, interval.high, p
+
+
+def _corrected(
+    tests: Mapping[str, Mapping[str, Mapping[str, PairedTest]]],
+) -> dict[str, dict[str, dict[str, PairedTest]]]:
+    families: dict[tuple[str, str], list[str]] = {}
+    for label, by_metric in tests.items():
+        for metric, by_unit in by_metric.items():
+            for unit in by_unit:
+                families.setdefault((metric, unit), []).append(label)
+    corrected: dict[str, dict[str, dict[str, PairedTest]]] = {}
+    for (metric, unit), labels in families.items():
+        p = holm([tests[label][metric][unit].p for label in labels])
+        for label, value in zip(labels, p, strict=True):
+            test = replace(tests[label][metric][unit], p_holm=value)
+            corrected.setdefault(label, {}).setdefault(metric, {})[unit] = test
+    return corrected
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """Return the p-values P corrected by Holm's method."""
+    if len(p) < 2:
+        return list(p)
+    from statsmodels.stats.multitest import multipletests
+
+    return [float(value) for value in multipletests(p, method="holm")[1]]

@@ -11,6 +11,7 @@ from prefrun.comparison.wording import (
     heading,
     interval_text,
     legend,
+    main_test,
     p_text,
     value_text,
 )
@@ -101,7 +102,8 @@ def _cell(comparison: Comparison, row: Row, metric: str) -> Text:
         return Text(MISSING)
     text = Text(value_text(row, cell), style="bold green" if cell.best else "")
     text.append(" *" if cell.best else "")
-    notes = [interval_text(cell), p_text(comparison, cell.test) if cell.test else ""]
+    test = main_test(cell)
+    notes = [interval_text(cell), p_text(comparison, test) if test else ""]
     for note in filter(None, notes):
         text.append(f"\n{note}", style="not bold default")
     return text

@@ -21,14 +21,16 @@ def build_summary(
     before: Mapping[str, Any],
     after: Mapping[str, Any],
     timing: Mapping[str, float],
+    cost: Mapping[str, float | None],
     records: Mapping[str, int],
 ) -> dict[str, Any]:
     """Return the content of summary.json for a finished run.
 
     BEFORE and AFTER are what evaluation_before.json and evaluation_after.json hold: `metrics`
     (name -> value, low, high, per_record), `not_measured` (evaluator -> reason) and `directions`
-    (name -> max, min or none). STEPS are optimizer steps, TIMING is seconds by phase, RECORDS
-    holds read, used, skipped and truncated. A metric measured once has None on the other side.
+    (name -> max, min or none). STEPS are optimizer steps, TIMING is seconds by phase, COST what
+    `CostMeter.read` says, RECORDS holds read, used, skipped and truncated. A metric measured once
+    has None on the other side.
     """
     names = [
         *after["metrics"],
@@ -49,6 +51,7 @@ def build_summary(
         "directions": {name: directions.get(name, NO_DIRECTION) for name in names},
         "not_measured": dict(after["not_measured"]),
         "timing": dict(timing),
+        "cost": dict(cost),
         "records": dict(records),
     }
 

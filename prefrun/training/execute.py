@@ -29,6 +29,7 @@ from prefrun.rundir.run import Run
 from prefrun.rundir.summary import build_summary
 from prefrun.sharing import sharing
 from prefrun.tracker import Tracker
+from prefrun.training.cost import CostMeter
 from prefrun.training.disk import reporting_full_disk
 from prefrun.training.record import record_machine, record_model
 from prefrun.training.session import Session
@@ -50,7 +51,7 @@ def execute(run: Run, job: Job, tracker: Tracker, watch: Stopwatch) -> dict[str,
     set_seed(run.seed)
     _freeze_imports()
     plan, directory, algorithm = job.plan, job.directory, job.algorithm
-    session = Session(run, job, tracker)
+    session, cost = Session(run, job, tracker), CostMeter()
     record_machine(directory)
     try:
         if algorithm.uses_model:
@@ -72,6 +73,7 @@ def execute(run: Run, job: Job, tracker: Tracker, watch: Stopwatch) -> dict[str,
             before=before,
             after=after,
             timing=watch.seconds,
+            cost=cost.read(session.tokens),
             records=_record_counts(session),
         )
         write_json(directory.summary, summary)

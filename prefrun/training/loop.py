@@ -76,6 +76,7 @@ def train(
     ):
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     session.steps = earlier + trainer.state.global_step
+    session.tokens += trainer.tokens
     session.loaded.model.eval()
 
 

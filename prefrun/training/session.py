@@ -39,7 +39,7 @@ class Session:
         self.run, self.config, self.data, self.reward = run, job.plan, job.data, job.reward
         self.directory = job.directory
         self.truncation = TruncationCount()
-        self.steps = 0
+        self.steps = self.tokens = 0
         self.show: Callable[[int, int], None] = lambda done, total: None
         self._plan, self._tracker = job.plan, tracker
         self._metrics = MetricsLog(job.directory.metrics)

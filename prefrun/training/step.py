@@ -28,21 +28,23 @@ def collate_step(
     or because it is COUPLED over the batch, the passes have no labels: 'joint' has them, a batch
     of all records, and each pass says in 'joint_slot' [N] and 'joint_branch' [n] where, in a
     flattened [B, K, T] and [B, K] of 'joint', its scored tokens and its branches belong. Elsewhere
-    'joint' is None.
+    'joint' is None. 'tokens' counts the distinct ones.
     """
     pieces = cut_to_budget([example.tokens for example in examples], packing, budget)
+    tokens = sum(packing.tokens(piece.tokens) for piece in pieces)
     order = longest_first([piece.tokens for piece in pieces])
     batches = list(in_budget([pieces[place] for place in order], packing, budget))
     if all(piece.whole for piece in pieces) and not (coupled and len(batches) > 1):
         parts = [[examples[piece.index] for piece in batch] for batch in batches]
-        return {"passes": [collate(part, pad_token_id, packing) for part in parts], "joint": None}
+        passes = [collate(part, pad_token_id, packing) for part in parts]
+        return {"passes": passes, "joint": None, "tokens": tokens}
     joint = collate(examples, pad_token_id, packing)
     passes = [
         collate_tokens([piece.tokens for piece in batch], pad_token_id, packing)
         | _joint_places(batch, joint["token_mask"])
         for batch in batches
     ]
-    return {"passes": passes, "joint": joint}
+    return {"passes": passes, "joint": joint, "tokens": tokens}
 
 
 def _joint_places(batch: Sequence[Piece], token_mask: Tensor) -> dict[str, Tensor]:

@@ -48,6 +48,8 @@ class PreferenceTrainer(Trainer):
         self.algorithm = algorithm
         self.companion = Companion(algorithm, self.model)
         self._order = order
+        self.tokens = 0
+        """Distinct tokens this process has trained on."""
         self._totals: dict[str, Tensor] = {}
         self._metrics: dict[str, list[float]] = defaultdict(list)
         self._staging = False
@@ -116,6 +118,7 @@ class PreferenceTrainer(Trainer):
         self.companion.begin_step()
         step: dict[str, Any] = self._prepare_inputs(inputs)
         joint, passes = step["joint"], step["passes"]
+        self.tokens += step["tokens"]
         rehearsals, real = (passes if joint else []), len(passes)
         if self.is_fsdp_enabled or self.is_deepspeed_enabled:
             rehearsals, passes = self._in_step_with_others(bool(joint), passes)

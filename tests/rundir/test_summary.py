@@ -40,6 +40,7 @@ def summary(tmp_path):
             kl=(2.5, None, None),
         ),
         timing={"training": 3.5},
+        cost={"seconds": 4.5},
         records={"read": 4, "used": 3, "skipped": 1, "truncated": 0},
     )
 
