@@ -106,8 +106,7 @@ def to_markdown(comparison: Comparison, folder: Path) -> str:
 def _table(table: TextTable) -> list[str]:
     """Return a table's lines of Markdown, with its title as a heading."""
     rows = [
-        tuple(f"**{entry.text}**" if entry.strong else entry.text for entry in row)
-        for row in table.rows
+        tuple((f"**{e.text}**" if e.strong else e.text) + e.note for e in row) for row in table.rows
     ]
     title = [f"## {table.title}", ""] if table.title else []
     return [*title, *markdown_table(table.headings, rows)]

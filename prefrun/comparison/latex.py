@@ -50,5 +50,9 @@ def _row(entries: tuple[Entry, ...]) -> str:
 
 
 def _text(entry: Entry) -> str:
-    text = "".join(ESCAPED.get(character, character) for character in entry.text)
-    return rf"\textbf{{{text}}}" if entry.strong else text
+    text, note = _escaped(entry.text), _escaped(entry.note)
+    return (rf"\textbf{{{text}}}" if entry.strong else text) + note
+
+
+def _escaped(text: str) -> str:
+    return "".join(ESCAPED.get(character, character) for character in text)

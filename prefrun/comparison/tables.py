@@ -29,6 +29,8 @@ class Entry:
     text: str
     strong: bool = False
     """Best of its column."""
+    note: str = ""
+    """Stands behind it, never strong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,7 @@ def _values(comparison: Comparison) -> TextTable:
 
 def _value(row: Row, cell: Cell) -> Entry:
     interval = f" ({interval_text(cell)})" if cell.interval else ""
-    return Entry(value_text(row, cell) + interval, cell.best)
+    return Entry(value_text(row, cell), cell.best, interval)
 
 
 def _tests(comparison: Comparison) -> TextTable:

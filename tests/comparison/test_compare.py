@@ -7,6 +7,7 @@ from math import sqrt
 import pytest
 
 from prefrun.comparison.compare import compare
+from prefrun.errors import ConfigError
 
 
 def best(comparison, metric):
@@ -21,7 +22,7 @@ def test_cells_hold_mean_error_and_number_of_seeds(result):
     variance = sum((value - mean) ** 2 for value in (0.5, 0.6, 0.8)) / 2
     assert cell.mean == pytest.approx(mean)
     assert cell.error == pytest.approx(sqrt(variance / 3))
-    assert (cell.n, cell.interval, cell.test) == (3, None, None)
+    assert (cell.n, cell.interval, cell.tests) == (3, None, {})
 
 
 def test_one_seed_has_its_interval_and_no_error(result):
@@ -67,7 +68,7 @@ def test_a_metric_one_configuration_lacks_is_left_out_there(result):
     comparison = compare(runs)
     assert comparison.metrics == ("kl", "win_rate")
     assert set(comparison.rows[0].cells) == {"kl"}
-    assert comparison.rows[1].cells["win_rate"].test is None
+    assert comparison.rows[1].cells["win_rate"].tests == {}
     assert comparison.rows[1].cells["win_rate"].best is False
 
 
@@ -82,16 +83,32 @@ def test_a_metric_one_seed_lacks_is_averaged_over_the_others(result):
     assert row.cells["win_rate"].mean == pytest.approx(0.6)
 
 
-def test_every_row_is_tested_against_the_first(result):
+@pytest.mark.parametrize("baseline", [None, "algo.beta=0.1"])
+def test_every_row_is_tested_against_the_first_or_the_one_asked_for(result, baseline):
     runs = [
         result({"win_rate": 0.5 + seed / 100 + shift * seed}, algo__beta=beta, seed=seed)
         for beta, shift in [(0.1, 0.0), (0.2, 0.01), (0.3, 0.0)]
         for seed in (1, 2, 3)
     ]
-    first, second, third = compare(runs).rows
-    assert first.cells["win_rate"].test is None
-    assert second.cells["win_rate"].test.difference == pytest.approx(0.02)
-    assert third.cells["win_rate"].test.p == 1.0
+    comparison = compare(runs, baseline)
+    first, second, third = comparison.rows
+    assert comparison.baseline == first.label
+    assert first.cells["win_rate"].tests == {}
+    assert second.cells["win_rate"].tests["seeds"].difference == pytest.approx(0.02)
+    assert third.cells["win_rate"].tests["seeds"].p == 1.0
+    other = compare(runs, "algo.beta=0.2").rows
+    assert other[1].cells["win_rate"].tests == {}
+    assert other[0].cells["win_rate"].tests["seeds"].difference == pytest.approx(-0.02)
+
+
+def test_a_baseline_that_is_none_is_refused(result):
+    runs = [
+        result({"kl": 1.0}, algo__beta=0.1, seed=1),
+        result({"kl": 1.0}, algo__beta=0.2, seed=1),
+    ]
+    with pytest.raises(ConfigError, match="'algo=x' names no configurations, not one") as caught:
+        compare(runs, "algo=x")
+    assert "algo.beta=0.1; algo.beta=0.2" in str(caught.value)
 
 
 def test_unfinished_runs_stand_apart(result):

@@ -23,6 +23,7 @@ def sweep(make_run, tmp_path):
             before={"win_rate": 0.5, "kl": 0.0},
             algo=algo,
             seed=seed,
+            cost={"seconds": 30.0 + number, "tokens": 12000},
         )
     make_run("sweep/6", None, algo="dpo", seed=3, error="boom")
     return tmp_path / "sweep"
@@ -30,7 +31,8 @@ def sweep(make_run, tmp_path):
 
 def test_the_three_files_are_written(sweep):
     paths = write_comparison(compare(load_runs([sweep])), sweep)
-    assert [path.name for path in paths] == ["comparison.md", "comparison.csv", "comparison.png"]
+    kinds = ("md", "csv", "tex", "png")
+    assert [path.name for path in paths] == [f"comparison.{kind}" for kind in kinds]
     assert (sweep / "comparison.png").read_bytes().startswith(b"\x89PNG")
     assert "(comparison.png)" in (sweep / "comparison.md").read_text()
 
@@ -40,7 +42,10 @@ def test_the_markdown_marks_the_best_and_names_the_test(sweep):
     assert "| algo=lipo | 3 | **0.730 ± 0.021** | 2.000 ± 0.000 |" in text
     assert "| algo=dpo | 3 | 0.640 ± 0.020 | 2.000 ± 0.000 |" in text
     assert "| (before training) |  | 0.500 | 0.000 |" in text
-    assert "| algo=dpo | -0.090, p = 0.028 | +0.000, p = 1.000 |" in text
+    row = "| algo=dpo | win_rate | 3 seeds | -0.090 | -0.110 to -0.060 | 0.250 | 0.250 | -3.40 |"
+    assert row in text
+    assert "| algo=dpo | kl | 3 seeds | +0.000 | +0.000 to +0.000 | 1.000 | 1.000 | - |" in text
+    assert "| algo=lipo | 31.00 | 12000 | win_rate |" in text
     assert "paired over 3 seeds" in text
     assert "- algo=lipo: seed 0 in `0`, seed 1 in `1`, seed 2 in `2`" in text
     assert "- `6`: failed at step 40 of 100: RuntimeError: boom" in text
@@ -52,10 +57,12 @@ def test_the_csv_has_a_line_per_configuration(sweep):
     assert float(lipo["win_rate"]) == pytest.approx(0.73)
     assert float(lipo["win_rate_se"]) == pytest.approx(0.0208, abs=1e-4)
     assert (lipo["win_rate_best"], dpo["win_rate_best"]) == ("1", "0")
-    assert (lipo["win_rate_p"], lipo["win_rate_test_unit"]) == ("", "")
-    t = 0.09 / (0.0007**0.5 / 3**0.5)  # differences 0.10, 0.06, 0.11; Student's t with 2 degrees
-    assert float(dpo["win_rate_p"]) == pytest.approx(1 - t / (t**2 + 2) ** 0.5)
-    assert (dpo["win_rate_test_unit"], dpo["win_rate_test_n"]) == ("seeds", "3")
+    assert lipo["win_rate_seeds_p"] == ""
+    assert float(dpo["win_rate_seeds_p"]) == 0.25  # two of the eight ways to flip three signs
+    assert float(dpo["win_rate_seeds_difference"]) == pytest.approx(-0.09)
+    assert (dpo["win_rate_seeds_n"], dpo["win_rate_prompts_n"]) == ("3", "")
+    assert (lipo["win_rate_pareto"], dpo["win_rate_pareto"]) == ("1", "0")
+    assert (lipo["cost_tokens"], lipo["cost_gpu_seconds"]) == ("12000.0", "")
     assert float(dpo["win_rate_before"]) == 0.5
 
 
@@ -94,8 +101,10 @@ def test_different_units_are_named_in_each_cell(result, tmp_path):
     ]
     runs += [result({"reward": 0.1}, algo=algo, seed=2) for algo in ("lipo", "dpo")]
     text = to_markdown(compare(runs), tmp_path)
-    assert "p = 1.000 (2 seeds)" in text
-    assert "p = 0.500 (2 prompts)" in text
+    assert (
+        "| algo=dpo | kl | 2 prompts | +1.000 | +0.000 to +2.000 | 1.000 | 1.000 | 0.71 |" in text
+    )
+    assert "| algo=dpo | reward | 2 seeds | +0.000 |" in text
     assert "paired over 2 prompts or 2 seeds" in text
 
 
@@ -107,6 +116,7 @@ def test_a_warning_stands_above_the_table(result, tmp_path):
 
 def test_without_a_finished_run_there_is_no_picture(result, tmp_path):
     paths = write_comparison(compare([result(None, error="boom")]), tmp_path)
-    assert [path.name for path in paths] == ["comparison.md", "comparison.csv"]
+    names = ["comparison.md", "comparison.csv", "comparison.tex"]
+    assert [path.name for path in paths] == names
     assert "No run has finished" in paths[0].read_text()
     assert "boom" in paths[0].read_text()

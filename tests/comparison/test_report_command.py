@@ -30,7 +30,7 @@ def test_a_sweep_gets_its_comparison(make_run, tmp_path, capsys):
     make_run("sweep/1", {"win_rate": 0.6}, algo="dpo")
     assert report([str(tmp_path / "sweep")]) == 0
     names = {path.name for path in (tmp_path / "sweep").iterdir()}
-    assert names == {"0", "1", "comparison.md", "comparison.csv", "comparison.png"}
+    assert names == {"0", "1", *(f"comparison.{kind}" for kind in ("md", "csv", "tex", "png"))}
     assert "algo=dpo" in capsys.readouterr().out
 
 
@@ -44,6 +44,15 @@ def test_runs_of_different_folders_are_compared_in_the_first(make_run, tmp_path)
     first = make_run("here/a", {"kl": 1.0})
     report([str(first), str(make_run("there/b", {"kl": 2.0}, algo="dpo"))])
     assert (first / "comparison.md").is_file()
+
+
+def test_the_baseline_can_be_chosen(make_run, tmp_path, capsys):
+    for seed in (1, 2):
+        make_run(f"sweep/{seed}", {"kl": 1.0 + seed / 10}, seed=seed)
+        make_run(f"sweep/{seed + 2}", {"kl": 2.0}, algo="dpo", seed=seed)
+    report([str(tmp_path / "sweep"), "--baseline", "algo=dpo"])
+    assert "Differences from algo=dpo" in (tmp_path / "sweep" / "comparison.md").read_text()
+    assert "permutation test against algo=dpo" in capsys.readouterr().out.replace("\n", " ")
 
 
 @pytest.mark.parametrize("count", [1, 2])

@@ -33,6 +33,7 @@ def write_run(
     per_record: Mapping[str, Sequence[float | None]] | None = None,
     lines: Sequence[Mapping[str, float]] = (),
     error: str = "the loss is not finite",
+    cost: Mapping[str, float | None] | None = None,
     **overrides: Any,
 ) -> Path:
     """Write a run whose metrics were BEFORE and AFTER; AFTER = None: it failed with ERROR.
@@ -53,7 +54,7 @@ def write_run(
         fail(directory, RuntimeError(error))
         return path
     metrics = _metrics(before or {}, after, intervals or {})
-    write_json(directory.summary, _summary(path.name, algo, seed, metrics))
+    write_json(directory.summary, _summary(path.name, algo, seed, metrics, cost or {}))
     if per_record:
         estimates = {metric: {"per_record": values} for metric, values in per_record.items()}
         write_json(directory.evaluation_after, {"metrics": estimates})
@@ -102,7 +103,13 @@ def _metrics(
     return metrics
 
 
-def _summary(name: str, algo: str, seed: int, metrics: Mapping[str, Any]) -> dict[str, Any]:
+def _summary(
+    name: str,
+    algo: str,
+    seed: int,
+    metrics: Mapping[str, Any],
+    cost: Mapping[str, float | None],
+) -> dict[str, Any]:
     return {
         "status": "finished",
         "run_id": "0123456789ab",
@@ -116,5 +123,6 @@ def _summary(name: str, algo: str, seed: int, metrics: Mapping[str, Any]) -> dic
         "directions": {metric: DIRECTIONS.get(metric, "none") for metric in metrics},
         "not_measured": {},
         "timing": {"training": 30.0, "evaluation": 12.5},
+        "cost": dict(cost),
         "records": {"read": 640, "used": 640, "skipped": 0, "truncated": 0},
     }
