@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 NAME = "PREFRUN_SWEEP_NAME"
 """Environment variable of every job: the sweep's folder where the user names none."""
 CHANGES_NO_JOB = ("hydra/launcher=", "hydra.launcher.", "sweep.", "tracker", "cache.")
+COMPARISON = "comparison.md"
 HYDRAS_FILE = "multirun.yaml"
 BASIC_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 
@@ -64,7 +65,11 @@ class Sweep(Callback):
 
     def end(self) -> int:
         """Compare the jobs and return the exit code: 2 where all failures are of bad input."""
-        if any(self.folder.glob("*/status.json")):
+        runs = list(self.folder.glob("*/status.json"))
+        table = self.folder / COMPARISON
+        if runs and is_newer(table, runs):
+            print(f"nothing new: the comparison is {table}")
+        elif runs:
             from prefrun.commands.report import report
 
             report([str(self.folder)])
@@ -86,6 +91,11 @@ class Sweep(Callback):
                 for name in ours:
                     (self.folder / name).unlink(missing_ok=True)
                 self.folder.rmdir()
+
+
+def is_newer(file: Path, others: Sequence[Path]) -> bool:
+    """Whether FILE is there and was written after all OTHERS."""
+    return file.exists() and file.stat().st_mtime_ns > max(p.stat().st_mtime_ns for p in others)
 
 
 def planned_jobs(config: DictConfig) -> list[list[str]] | None:

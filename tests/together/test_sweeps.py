@@ -70,6 +70,8 @@ def test_the_same_command_again_runs_only_what_is_new(workplace):
     assert "job 2 has finished before: sweep/0" in again.stdout
     assert {path: path.read_bytes() for path in files} == files
     assert [workplace.summary(f"sweep/{job}")["seed"] for job in range(3)] == [1, 2, 0]
+    third = workplace.run("-m", *QUICK, "seed=0,2,1")
+    assert "nothing new: the comparison is sweep/comparison.md" in third.stdout
     status = workplace.run("status", "sweep")
     assert "3 finished, 0 running, 0 failed or cut, 0 remaining" in status.stdout
 
