@@ -89,6 +89,7 @@ class RayLauncher(_Launcher):
         return run_on_ray(jobs, self.address, self.num_cpus, self.num_gpus)
 
 
+# Schemas only: the choices are YAML files that no other application in this environment sees.
 _store = ConfigStore.instance()
-_store.store("process", ProcessConfig, "hydra/launcher", provider="prefrun-launchers")
-_store.store("ray", RayConfig, "hydra/launcher", provider="prefrun-launchers")
+_store.store("process", ProcessConfig, "schema/launcher", provider="prefrun-launchers")
+_store.store("ray", RayConfig, "schema/launcher", provider="prefrun-launchers")

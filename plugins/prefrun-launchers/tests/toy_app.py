@@ -12,7 +12,14 @@ import hydra
 from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 
-ConfigStore.instance().store("toy", {"job": 0, "do": "nothing", "hydra": {"output_subdir": None}})
+from prefrun_launchers import prefrun_config_dir
+
+CONFIG = {
+    "job": 0,
+    "do": "nothing",
+    "hydra": {"output_subdir": None, "searchpath": [f"file://{prefrun_config_dir()}"]},
+}
+ConfigStore.instance().store("toy", CONFIG)
 
 
 @hydra.main(version_base="1.3", config_path=None, config_name="toy")
