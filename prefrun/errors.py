@@ -13,6 +13,10 @@ class PrefrunError(Exception):
     exit_code = 1
 
 
+class RunPrunedError(PrefrunError):
+    """A search ended the run early, since it could no longer be the best. No failure."""
+
+
 class ConfigError(PrefrunError):
     """The configuration cannot be used: a wrong value, an unknown choice, parts that do not fit."""
 

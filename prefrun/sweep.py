@@ -23,7 +23,15 @@ if TYPE_CHECKING:
 
 NAME = "PREFRUN_SWEEP_NAME"
 """Environment variable of every job: the sweep's folder where the user names none."""
-CHANGES_NO_JOB = ("hydra/launcher=", "hydra.launcher.", "sweep.", "tracker", "cache.")
+CHANGES_NO_JOB = (
+    "hydra/launcher=",
+    "hydra.launcher.",
+    "hydra.sweeper.n_jobs=",
+    "hydra.sweeper.n_trials=",
+    "sweep.",
+    "tracker",
+    "cache.",
+)
 COMPARISON = "comparison.md"
 HYDRAS_FILE = "multirun.yaml"
 BASIC_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from prefrun.config_checks import check_composed
 from prefrun.config_errors import config_error
 from prefrun.console import console
-from prefrun.errors import ConfigError, PrefrunError
+from prefrun.errors import ConfigError, PrefrunError, RunPrunedError
 from prefrun.jobs.claim import BUSY, RESUME, SKIP, Claim, claim
 from prefrun.jobs.failures import COMMAND_ID, failures, record_failure, record_refusal
 from prefrun.jobs.identity import identify
@@ -34,7 +34,8 @@ def work(
 ) -> float | None:
     """See to job NUMBER of SWEEP, and return its value of `sweep.metric`, if it has one.
 
-    Never raises an Exception: a failure is recorded, so that Hydra goes on with the next job.
+    A failure is recorded and not raised, so that Hydra goes on with the next job. Raises only
+    where the job did not measure `sweep.metric`: ConfigError, which ends a search.
     """
     if config.sweep.on_failure == STOP and failures(sweep, os.environ[COMMAND_ID]):
         _say(f"job {number} is left out: another one failed, and sweep.on_failure={STOP}")
@@ -47,13 +48,14 @@ def work(
         identity = identify(plan, data.fingerprint)
         with claim(sweep, identity, number, origin.overrides) as found:
             summary = _see_to(found, plan, data, number, origin)
-        return None if summary is None else chosen_metric(summary, plan.sweep.metric)
     except JobError as failed:
         _show(failed.reason, with_traceback)
         record_failure(sweep, failed.folder, number, origin.overrides, failed.reason)
     except Exception as error:
         _show(error, with_traceback)
         record_refusal(sweep, number, origin.overrides, config_error(error))
+    else:
+        return None if summary is None else chosen_metric(summary, plan.sweep.metric)
     return None
 
 
@@ -67,7 +69,10 @@ class JobError(Exception):
 def _see_to(
     found: Claim, plan: Plan, data: DataSplit, number: int, origin: Origin
 ) -> Mapping[str, Any] | None:
-    """Return the summary of the job; None while another process is at it. Raises JobError."""
+    """Return the summary of the job; None while another process is at it, or where it was pruned.
+
+    Raises JobError.
+    """
     directory = RunDirectory(found.folder)
     if found.action == BUSY:
         _say(f"job {number}: another process is at it, in {found.folder}")
@@ -80,6 +85,9 @@ def _see_to(
     for left in reversed(range(plan.sweep.retry + 1)):
         try:
             return carry_out(prepare(plan, data), directory, origin)
+        except RunPrunedError as pruned:
+            _say(f"job {number}: {pruned}")
+            return None
         except Exception as error:
             reason = config_error(error)
             _keep_reason(directory, reason)

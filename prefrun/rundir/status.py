@@ -8,11 +8,12 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime
 
-from prefrun.errors import PrefrunError
+from prefrun.errors import PrefrunError, RunPrunedError
 from prefrun.rundir.directory import RunDirectory
 from prefrun.rundir.files import read_json, write_json
 
 RUNNING, FINISHED, FAILED, INTERRUPTED = "running", "finished", "failed", "interrupted"
+PRUNED = "pruned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +21,9 @@ class Status:
     """The content of status.json. Times are ISO 8601 in UTC."""
 
     status: str
-    """running, finished, failed or interrupted."""
+    """running, finished, failed, interrupted or pruned."""
     reason: str | None
-    """First line of the error; None unless failed."""
+    """First line of the error; None unless failed or pruned."""
     step: int
     """The last optimizer step known to be done."""
     steps: int
@@ -40,6 +41,8 @@ class Status:
         where = f"at step {self.step} of {self.steps}" if self.steps else "before the first step"
         if self.status == FAILED:
             return f"failed {where}: {self.reason}"
+        if self.status == PRUNED:
+            return self.reason
         if self.status == INTERRUPTED:
             return f"interrupted {where}"
         return f"killed {where}" if self._is_dead() else f"still running, {where}"
@@ -89,7 +92,7 @@ def fail(directory: RunDirectory, error: BaseException) -> None:
     reason = lines[0] if lines else type(error).__name__
     if lines and not isinstance(error, PrefrunError):
         reason = f"{type(error).__name__}: {reason}"
-    _end(directory, FAILED, reason)
+    _end(directory, PRUNED if isinstance(error, RunPrunedError) else FAILED, reason)
 
 
 def interrupt(directory: RunDirectory) -> None:
