@@ -1,7 +1,7 @@
-"""hydra/launcher=process and hydra/launcher=ray. Hydra imports this in every application."""
+"""hydra/launcher=process, ray and slurm. Hydra imports this in every application."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.config_store import ConfigStore
@@ -40,6 +40,31 @@ class RayConfig:
     """CPU cores that a job asks for."""
     num_gpus: float | None = None
     """GPUs that a job asks for; 0.5: two jobs share one; null: 1, or 0 in a cluster without any."""
+
+
+@dataclass
+class SlurmConfig:
+    """Every job as a job of a Slurm cluster."""
+
+    _target_: str = "hydra_plugins.prefrun_launchers.SlurmLauncher"
+    cluster: str = "slurm"
+    """slurm; local: all jobs at once on this machine."""
+    timeout_min: int = 240
+    """Minutes until a job is cut."""
+    requeue: int = 10
+    """How often a cut job is queued again; it goes on at its last checkpoint."""
+    gpus_per_node: int = 1
+    """GPUs of a job."""
+    cpus_per_task: int = 4
+    """CPU cores of a job."""
+    mem_gb: float | None = None
+    """Memory of a job in GB; null: the cluster's default."""
+    array_parallelism: int = 64
+    """Jobs that run at a time, at most."""
+    setup: list[str] = field(default_factory=list)
+    """Shell commands before a job."""
+    sbatch: dict[str, Any] = field(default_factory=dict)
+    """Further options of sbatch, by their long names."""
 
 
 class _Launcher(Launcher):
@@ -89,7 +114,27 @@ class RayLauncher(_Launcher):
         return run_on_ray(jobs, self.address, self.num_cpus, self.num_gpus)
 
 
+class SlurmLauncher(_Launcher):
+    """See SlurmConfig."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.settings = settings
+
+    def launch(
+        self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int
+    ) -> Sequence[JobReturn]:
+        """Run the jobs and return what each returned, in order."""
+        from prefrun_launchers.queue import run_in_queue
+
+        settings = dict(self.settings)
+        for key in ("setup", "array_parallelism"):
+            settings[f"slurm_{key}"] = settings.pop(key)
+        settings["slurm_setup"] = list(settings["slurm_setup"])
+        return run_in_queue(self.jobs(job_overrides, initial_job_idx), **settings)
+
+
 # Schemas only: the choices are YAML files that no other application in this environment sees.
 _store = ConfigStore.instance()
 _store.store("process", ProcessConfig, "schema/launcher", provider="prefrun-launchers")
 _store.store("ray", RayConfig, "schema/launcher", provider="prefrun-launchers")
+_store.store("slurm", SlurmConfig, "schema/launcher", provider="prefrun-launchers")

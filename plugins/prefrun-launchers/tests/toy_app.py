@@ -46,6 +46,9 @@ def run(config):
             except KeyboardInterrupt:
                 print("interrupted", file=pipe, flush=True)
                 raise
+    elif config.do == "be cut once" and not Path("cut").exists():
+        Path("cut").touch()
+        os.kill(os.getpid(), signal.SIGUSR2)  # as Slurm does before the time is up
     elif config.do == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     return config.job * 10
