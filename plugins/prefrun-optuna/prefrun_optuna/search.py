@@ -20,7 +20,7 @@ from prefrun_optuna.grid import Grid, combinations
 from prefrun_optuna.record import best_trial, folder_of, write_record
 from prefrun_optuna.settings import PRUNED_AT, Settings
 from prefrun_optuna.space import Space, read_space
-from prefrun_optuna.study import open_study
+from prefrun_optuna.study import make_sampler, open_study
 
 LOCK_FILE = ".search.lock"
 
@@ -58,12 +58,13 @@ def _batches(study: Study, space: Space, settings: Settings) -> Iterator[list[Fr
     if cut:
         yield cut
     limit = settings.n_trials
-    if isinstance(study.sampler, Grid):
+    if isinstance(make_sampler(settings, 0), Grid):
         wanted = combinations(space.distributions)
         limit = len(wanted)
         for values in wanted:
             study.enqueue_trial(values, skip_if_exists=True)
-    while (left := limit - _begun(study)) > 0:
+    while (left := limit - (begun := _begun(study))) > 0:
+        study.sampler = make_sampler(settings, begun)
         numbers = [_ask(study, space) for _ in range(min(left, settings.n_jobs))]
         yield study.get_trials()[numbers[0] : numbers[-1] + 1]
 

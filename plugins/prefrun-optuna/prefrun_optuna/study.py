@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import optuna
 from hydra.utils import instantiate
+from optuna.samplers import BaseSampler
 from optuna.storages import RDBStorage
 from optuna.study import Study
 
@@ -29,6 +30,18 @@ def open_storage(url: str) -> RDBStorage:
         ) from error
 
 
+def make_sampler(settings: Settings, begun: int) -> BaseSampler:
+    """Return the sampler for what follows BEGUN trials.
+
+    Its seed moves on with them, so that a search that was cut proposes what an uncut one does.
+    """
+    keys = dict(settings.sampler)
+    if keys.get("seed") is not None:
+        keys["seed"] += begun
+    sampler: BaseSampler = instantiate(keys)
+    return sampler
+
+
 def open_study(settings: Settings, words: Sequence[str]) -> Study:
     """Make the study, or go on with it.
 
@@ -39,7 +52,6 @@ def open_study(settings: Settings, words: Sequence[str]) -> Study:
         storage=open_storage(settings.pruning.storage),
         study_name=settings.pruning.study,
         direction=settings.direction,
-        sampler=instantiate(settings.sampler),
         pruner=instantiate(settings.pruning.pruner),
         load_if_exists=True,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from filelock import FileLock
 from omegaconf import OmegaConf
@@ -11,6 +13,7 @@ from prefrun_optuna.record import RECORD, section
 from prefrun_optuna.search import LOCK_FILE
 
 GRID = {"_target_": "prefrun_optuna.grid.Grid"}
+RANDOM = {"_target_": "optuna.samplers.RandomSampler", "seed": 0}
 TPE = {"_target_": "optuna.samplers.TPESampler", "seed": 0, "n_startup_trials": 5}
 
 
@@ -103,6 +106,25 @@ def test_the_same_command_goes_on_and_cut_trials_come_first(tmp_path, run):
     assert {trial["state"] for trial in record(tmp_path)["trials"]} == {"complete"}
 
 
+@pytest.mark.parametrize("sampler", [RANDOM, TPE], ids=["random", "tpe"])
+def test_a_search_in_two_parts_proposes_what_one_in_one_part_does(tmp_path, run, settings, sampler):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    for folder, limits in ((whole, [8]), (parts, [3, 8])):
+        folder.mkdir()
+        pruning = replace(settings.pruning, storage=f"sqlite:///{folder}/study.db")
+        for n_trials in limits:
+            run(
+                peak_at_three_tenths,
+                "algo.beta=interval(0,1)",
+                folder=folder,
+                pruning=pruning,
+                sampler=sampler,
+                n_trials=n_trials,
+            )
+    assert record(whole) == record(parts)
+    assert len({trial["params"]["algo.beta"] for trial in record(parts)["trials"]}) == 8
+
+
 def test_another_question_in_the_same_folder_is_refused(run):
     run(lambda words, number: 1.0, "seed=1", "x=interval(0,1)", n_trials=1)
     with pytest.raises(ConfigError, match="holds another search; what differs: seed=1, seed=2"):
@@ -117,8 +139,6 @@ def test_two_searches_in_one_folder_are_refused(tmp_path, run):
 
 
 def test_a_database_that_is_not_there_is_named(tmp_path, run, settings):
-    from dataclasses import replace
-
     away = replace(settings.pruning, storage=f"sqlite:///{tmp_path}/none/study.db")
     with pytest.raises(ConfigError, match=r"hydra\.sweeper\.storage=sqlite.*cannot be opened"):
         run(lambda words, number: 1.0, "x=interval(0,1)", pruning=away)
