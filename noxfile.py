@@ -26,7 +26,9 @@ TOOLS = [
     "mypy",
     "pytest",
     "pytest-xdist",
+    "ray",
     "ruff",
+    "submitit",
 ]
 BARE = ["--without-pip"]  # pip is one of the shared packages
 

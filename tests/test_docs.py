@@ -26,10 +26,12 @@ from prefrun.schema import RunConfig
 ROOT = Path(__file__).parents[1]
 README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
 PLUGIN_READMES = sorted(ROOT.glob("plugins/*/README.md"))
-DOCUMENTS = [README, CONTRIBUTING, *PLUGIN_READMES]
+DOCUMENTS = [README, CONTRIBUTING, ROOT / "docs/scaling.md", *PLUGIN_READMES]
 PLUGINS = {path.parent.name for path in PLUGIN_READMES}
 INSTALLED = {plugin.distribution for plugin in plugin_manager()[1]}
 ABSENT = ", ".join(sorted(PLUGINS - INSTALLED))
+HYDRAS_OWN = {"hydra/launcher": {"joblib"}}
+OF_HYDRA = {path: OmegaConf.load(path) for path in ROOT.glob("plugins/*/conf/hydra/**/*.yaml")}
 EXPERIMENTS = {path.stem: path for path in ROOT.glob("plugins/*/conf/experiment/*.yaml")}
 COMPONENTS = [
     entry.component
@@ -40,7 +42,7 @@ COMPONENTS = [
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-SETTING = re.compile(r"(?<![\w.])(?<!-sc )([a-z_]+(?:\.[a-z_]+)*)=([^\s|]*)")
+SETTING = re.compile(r"(?<![\w.])(?<!-sc )([a-z_]+(?:[./][a-z_]+)*)=([^\s|`]*)")
 KEY_ROW = re.compile(r"^\| `(\w+(?:\.\w+)+)` \| (`[^`]*`|required) \|", re.MULTILINE)
 
 
@@ -73,10 +75,32 @@ def is_known(path: str, value: str, document: Path) -> bool:
     """Whether PATH is a key; where it is a group, whether VALUE names choices of it."""
     if path == "experiment":
         return value in EXPERIMENTS
+    if path.startswith("hydra/"):
+        return value in HYDRAS_OWN.get(path, ()) or any(
+            file.match(f"conf/{path}/{value}.yaml") for file in OF_HYDRA
+        )
+    if path.startswith("hydra."):
+        return any(has_key(file, path) for file in OF_HYDRA)
     if path not in GROUPS:
         return bool(find_keys(path, document))
     names = [name for name in re.split(r"[\[\],]", value) if name and not name.isupper()]
     return {(path, name) for name in names} <= set(registered())
+
+
+def has_key(file: Path, path: str) -> bool:
+    """Whether the Hydra choice in FILE has the key at PATH, or takes any key there."""
+    group = file.parent.as_posix().partition("/conf/")[2].replace("/", ".")
+    names = path.removeprefix(f"{group}.").split(".")
+    if not path.startswith(f"{group}.") or names[0] not in OF_HYDRA[file]:
+        return False
+    return len(names) == 1 or OF_HYDRA[file][names[0]] == {}
+
+
+def hydra_defaults(path: str) -> list[str]:
+    """What the files of Hydra's choices give the key at PATH."""
+    key = path.rpartition(".")[2]
+    found = [OF_HYDRA[file][key] for file in OF_HYDRA if has_key(file, path)]
+    return ["null" if value is None else str(value).lower() for value in found]
 
 
 def find_keys(path: str, document: Path) -> list[Key]:
@@ -125,6 +149,8 @@ def test_a_plugins_table_holds_every_key_and_its_default(document):
     ]
     for path, allowed in rows:
         defaults = [key.default.lower() for key in find_keys(path, document)]
+        if path.startswith("hydra."):
+            defaults = hydra_defaults(path)
         assert any(default in allowed for default in defaults), f"{path}: {defaults}"
     for component in COMPONENTS:
         if distribution(component) == document.parent.name:
@@ -135,6 +161,19 @@ def test_a_plugins_table_holds_every_key_and_its_default(document):
                     for row, allowed in rows
                 )
                 assert listed, f"{path}={key.default} of {component.group}={component.name}"
+
+
+CHOICES_OF_HYDRA = [file for file in OF_HYDRA if file.parents[1].name == "hydra"]
+
+
+@pytest.mark.parametrize("file", CHOICES_OF_HYDRA, ids=lambda file: file.stem)
+def test_every_key_of_a_launcher_or_sweeper_has_a_comment_and_a_row(file):
+    readme = file.parents[3] / "README.md"
+    listed = {path for path, _ in KEY_ROW.findall(readme.read_text())}
+    commented = set(re.findall(r"^(\w+):.*#", file.read_text(), re.MULTILINE))
+    keys = set(map(str, OF_HYDRA[file])) - {"defaults"}
+    assert keys <= commented
+    assert {f"hydra.{file.parent.name}.{key}" for key in keys} <= listed
 
 
 @pytest.mark.parametrize("name", EXPERIMENTS)

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from prefrun.errors import ConfigError, PrefrunError
+from prefrun.errors import ConfigError, PrefrunError, RunPrunedError
 from prefrun.rundir import status
 from prefrun.rundir.directory import RunDirectory
 from prefrun.rundir.files import read_json, write_json
@@ -55,6 +55,13 @@ def test_an_unexpected_error_is_named_by_its_type(directory, error, reason):
     fail(directory, error)
     assert read_status(directory).reason == reason
     assert read_status(directory).unfinished() == f"failed before the first step: {reason}"
+
+
+def test_a_run_that_a_search_ended_is_not_a_failed_one(directory):
+    beat(directory, 30, 100)
+    fail(directory, RunPrunedError("pruned at step 30: loss is 0.7"))
+    assert read_status(directory).status == "pruned"
+    assert read_status(directory).unfinished() == "pruned at step 30: loss is 0.7"
 
 
 def test_an_interrupted_run_says_so(directory):

@@ -12,7 +12,7 @@ from hydra.core.utils import JobReturn
 from prefrun.errors import ConfigError, first_sentence
 from prefrun_launchers.sweep_job import SweepJob, run_packed
 
-EXTRA = "  remedy: pip install 'prefrun-launchers[ray]'"
+EXTRA = "  remedy: pip install ray"
 
 
 def run_on_ray(

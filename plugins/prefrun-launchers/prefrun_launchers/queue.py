@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 FOLDER = ".submitit"
 """In the sweep's folder: what submitit writes, logs included."""
-EXTRA = "  remedy: pip install 'prefrun-launchers[slurm]'"
+EXTRA = "  remedy: pip install submitit"
 LOCAL = "local"
 
 
