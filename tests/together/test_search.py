@@ -69,6 +69,10 @@ def test_a_wrong_metric_is_refused_at_the_first_trial(workplace):
     assert done.returncode == 2
     assert "sweep.metric=rewrad was not measured. Metrics: accuracy, kendall_tau" in done.stderr
     assert not (workplace.folder / "sweep/1").exists()
+    one = "hydra.sweeper.n_trials=1"
+    mended = workplace.run(*SEARCH, "sweep.metric=accuracy", "algo.steps=20,30,40", one)
+    assert mended.returncode == 0, mended.stderr
+    assert "job 0 has finished before" in mended.stdout
 
 
 @pytest.mark.parametrize(

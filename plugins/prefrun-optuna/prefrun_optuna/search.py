@@ -30,8 +30,9 @@ def search(
 ) -> None:
     """Run trials until there are `n_trials`, or all there can be.
 
-    Trials that were cut come first. Raises ConfigError where another process is at this search,
-    where the folder holds another one, or where no job measures the metric.
+    Trials that were cut come first. With `sweep.on_failure=stop` a failed one is the last. Raises
+    ConfigError where another process is at this search, where the folder holds another one, or
+    where no job measures the metric.
     """
     space = read_space(words, loader)
     settings.folder.mkdir(parents=True, exist_ok=True)
@@ -39,8 +40,10 @@ def search(
         with FileLock(settings.folder / LOCK_FILE, timeout=0):
             study = open_study(settings, words)
             for batch in _batches(study, space, settings):
-                _carry_out(batch, study, space, settings, launcher)
+                failed = _carry_out(batch, study, space, settings, launcher)
                 write_record(settings, study, space)
+                if failed and settings.stop_at_failure:
+                    return
     except Timeout as error:
         raise ConfigError(
             f"{settings.folder}: another process is at this search\n  remedy: wait for it"
@@ -83,18 +86,24 @@ def _carry_out(
     space: Space,
     settings: Settings,
     launcher: Launcher,
-) -> None:
+) -> bool:
+    """Run the trials of BATCH and tell the study. Returns whether one failed."""
     words = [space.words(trial.params) for trial in batch]
     results = launcher.launch(words, initial_job_idx=batch[0].number)
     for trial, result in zip(batch, results, strict=True):
         value = _value(study, result)
         pruned = PRUNED_AT in study.get_trials()[trial.number].user_attrs
         unfinished = TrialState.PRUNED if pruned else TrialState.FAIL
+        folder = folder_of(space.words(trial.params), settings.folder)
+        if value is None and folder is None and settings.stop_at_failure:
+            continue  # left out: it comes first when the same command is run again
         study.tell(trial.number, value, None if value is not None else unfinished)
         told = study.get_trials()[trial.number]
         console.print(_line(told, settings, best_trial(study)), markup=False)
         if settings.pruning.metric and value is not None and not told.intermediate_values:
-            raise _never_logged(settings, folder_of(space.words(told.params), settings.folder))
+            raise _never_logged(settings, folder)
+    states = [study.get_trials()[trial.number].state for trial in batch]
+    return TrialState.FAIL in states
 
 
 def _value(study: Study, result: JobReturn) -> float | None:

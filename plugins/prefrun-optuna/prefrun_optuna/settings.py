@@ -9,6 +9,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from prefrun.errors import ConfigError
+from prefrun.schema import STOP
 
 TARGET = "hydra_plugins.prefrun_optuna_sweeper.OptunaSweeper"
 NO_PRUNER = "optuna.pruners.NopPruner"
@@ -44,6 +45,7 @@ class Settings:
     direction: str
     n_trials: int
     n_jobs: int
+    stop_at_failure: bool
     sampler: Any
     """Configuration of Optuna's object."""
     pruning: Pruning
@@ -74,6 +76,7 @@ def read_settings(config: DictConfig) -> Settings:
         direction=keys.direction,
         n_trials=keys.n_trials,
         n_jobs=keys.n_jobs,
+        stop_at_failure=config.sweep.on_failure == STOP,
         sampler=OmegaConf.to_container(keys.sampler),
         pruning=read_pruning(config.hydra),
     )

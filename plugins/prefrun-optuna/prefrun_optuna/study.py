@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import optuna
@@ -9,6 +10,7 @@ from hydra.utils import instantiate
 from optuna.samplers import BaseSampler
 from optuna.storages import RDBStorage
 from optuna.study import Study
+from optuna.trial import TrialState
 
 from prefrun.errors import ConfigError, first_sentence
 from prefrun_optuna.settings import Settings
@@ -16,6 +18,9 @@ from prefrun_optuna.settings import Settings
 WAIT = 60
 """Seconds to wait for another job that writes."""
 QUESTION = "question"
+"""Attribute of a study: what it was begun with."""
+ANSWERS = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+PASSWORD = re.compile(r":[^:@/]+@")
 
 
 def open_storage(url: str) -> RDBStorage:
@@ -26,7 +31,8 @@ def open_storage(url: str) -> RDBStorage:
         return RDBStorage(url, engine_kwargs=arguments)
     except Exception as error:  # of SQLAlchemy, or of the driver it looks for
         raise ConfigError(
-            f"hydra.sweeper.storage={url} cannot be opened: {first_sentence(error)}"
+            f"hydra.sweeper.storage={PASSWORD.sub(r':***@', url)} cannot be opened: "
+            f"{first_sentence(error)}"
         ) from error
 
 
@@ -46,24 +52,31 @@ def open_study(settings: Settings, words: Sequence[str]) -> Study:
     """Make the study, or go on with it.
 
     WORDS are all that the search fixes and looks through. Raises ConfigError where an earlier
-    command in the same folder asked another question, for its trials are no answer to this one.
+    command in the same folder asked another question and has answers, which are none to this one.
     """
-    study = optuna.create_study(
-        storage=open_storage(settings.pruning.storage),
+    parts = sorted(word for word in words if not word.startswith("output_dir="))
+    question = [settings.direction, settings.metric, *parts]
+    storage = open_storage(settings.pruning.storage)
+    study = _create(settings, storage)
+    known = study.user_attrs.get(QUESTION, question)
+    if known != question:
+        if study.get_trials(states=ANSWERS):
+            differing = ", ".join(sorted(set(known) ^ set(question)))
+            raise ConfigError(
+                f"{settings.folder} holds another search; what differs: {differing}\n"
+                "  remedy: choose another output_dir, or give the same words"
+            )
+        optuna.delete_study(study_name=settings.pruning.study, storage=storage)
+        study = _create(settings, storage)
+    study.set_user_attr(QUESTION, question)
+    return study
+
+
+def _create(settings: Settings, storage: RDBStorage) -> Study:
+    return optuna.create_study(
+        storage=storage,
         study_name=settings.pruning.study,
         direction=settings.direction,
         pruner=instantiate(settings.pruning.pruner),
         load_if_exists=True,
     )
-    parts = sorted(word for word in words if not word.startswith("output_dir="))
-    question = [settings.direction, settings.metric, *parts]
-    known = study.user_attrs.get(QUESTION)
-    if known is None:
-        study.set_user_attr(QUESTION, question)
-    elif known != question:
-        differing = sorted(set(known) ^ set(question))
-        raise ConfigError(
-            f"{settings.folder} holds another search; what differs: {', '.join(differing)}\n"
-            "  remedy: choose another output_dir, or give the same words"
-        )
-    return study

@@ -40,7 +40,7 @@ def settings(tmp_path: Path) -> Settings:
     """A short random search for the highest reward."""
     pruning = Pruning(f"sqlite:///{tmp_path / 'study.db'}", "test", NO_PRUNER, None, 1)
     sampler = {"_target_": "optuna.samplers.RandomSampler", "seed": 0}
-    return Settings(tmp_path, "reward", "maximize", 6, 1, sampler, pruning)
+    return Settings(tmp_path, "reward", "maximize", 6, 1, False, sampler, pruning)
 
 
 @pytest.fixture

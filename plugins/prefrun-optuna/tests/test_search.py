@@ -9,6 +9,7 @@ from filelock import FileLock
 from omegaconf import OmegaConf
 
 from prefrun import ConfigError
+from prefrun.jobs.index import Entry, Index, write_index
 from prefrun_optuna.record import RECORD, section
 from prefrun_optuna.search import LOCK_FILE
 
@@ -51,6 +52,22 @@ def test_a_failed_trial_does_not_end_the_search(tmp_path, run):
     assert "| 1 | failed |" in section(tmp_path)
 
 
+def test_on_failure_stop_ends_it_and_what_was_left_out_comes_first_next_time(tmp_path, run):
+    def fails_and_leaves_out(words, number):
+        if number == 2:
+            entries = [Entry("2", [f"x={words['x']}"], None)]
+            write_index(tmp_path, Index(None, entries))
+        return 1.0 if number < 2 else None
+
+    words = ("x=interval(0,1)",)
+    first = run(fails_and_leaves_out, *words, n_jobs=2, stop_at_failure=True).batches
+    assert [number for number, _ in first] == [0, 2]
+    states = [trial["state"] for trial in record(tmp_path)["trials"]]
+    assert states == ["complete", "complete", "fail", "running"]
+    rest = run(lambda words, number: 1.0, *words, n_jobs=2, stop_at_failure=True).batches
+    assert rest[0] == (3, [first[1][1][1]])
+
+
 def test_a_value_that_is_no_number_is_a_failure(tmp_path, run):
     run(lambda words, number: [float("nan"), float("inf"), 1.0][number % 3], "x=interval(0,1)")
     states = [trial["state"] for trial in record(tmp_path)["trials"]]
@@ -65,8 +82,9 @@ def test_a_metric_that_no_job_measures_ends_the_search_at_the_first(run):
         return ConfigError("sweep.metric=rewadr was not measured. Metrics: reward")
 
     with pytest.raises(ConfigError, match="rewadr"):
-        run(lacks_it, "x=interval(0,1)")
+        run(lacks_it, "x=interval(0,1)", metric="rewadr")
     assert asked == [0]
+    run(lambda words, number: 1.0, "x=interval(0,1)", metric="reward", n_trials=1)
 
 
 def test_trials_are_launched_together_with_numbers_that_follow(run):
