@@ -27,7 +27,7 @@ def run_on_ray(
         import ray
     except ImportError as error:
         raise ConfigError(f"hydra/launcher=ray needs Ray: {error}\n{EXTRA}") from error
-    settings = {"include_dashboard": False} if address is None else {}
+    settings: Any = {"include_dashboard": False} if address is None else {}
     try:
         ray.init(address=address, logging_level=logging.ERROR, **settings)
     except ConnectionError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -23,7 +23,7 @@ def watch(step: int, metrics: Mapping[str, float]) -> None:
     Does nothing in a run that is no job of a search with a pruner. Raises RunPrunedError where the
     pruner ends the run.
     """
-    config = HydraConfig.instance().cfg
+    config: Any = HydraConfig.instance().cfg
     if config is None or config.hydra.mode != RunMode.MULTIRUN:
         return
     if config.hydra.sweeper._target_ != TARGET:
