@@ -87,7 +87,7 @@ function withUnit(words, unit) {
   return unit ? `${words} (${unit})` : words;
 }
 
-function count(amount, word) {
+function counted(amount, word) {
   return `${amount.toLocaleString("en")} ${word}${amount === 1 ? "" : "s"}`;
 }
 

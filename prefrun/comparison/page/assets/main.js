@@ -12,8 +12,8 @@ function drawSection(name) {
 
 function drawHead() {
   const runs = table.rows.reduce((sum, row) => sum + row[4].length, 0);
-  const parts = [count(labels.length, "configuration"), count(runs, "run"),
-    count(table.metrics.length, "metric")];
+  const parts = [counted(labels.length, "configuration"), counted(runs, "run"),
+    counted(table.metrics.length, "metric")];
   if (table.unfinished.length) parts.push(`${table.unfinished.length.toLocaleString("en")} unfinished`);
   if (labels.length) parts.push(`baseline: ${labels[table.baseline]}`);
   document.querySelector("#counts").textContent = parts.join(" · ");

@@ -167,8 +167,8 @@ function showMore(count = BATCH) {
   document.querySelector("#more").hidden = view.shown >= rows.length;
   document.querySelector("#shown").textContent = rows.length === labels.length
     && view.shown === rows.length
-    ? count(labels.length, "configuration")
-    : `${view.shown} of ${count(rows.length, "configuration")} shown` +
+    ? counted(labels.length, "configuration")
+    : `${view.shown} of ${counted(rows.length, "configuration")} shown` +
       (rows.length < labels.length ? `, ${labels.length.toLocaleString("en")} in all` : "");
 }
 
