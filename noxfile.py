@@ -27,6 +27,7 @@ TOOLS = [
     "pytest",
     "pytest-xdist",
     "ruff",
+    "selenium",
 ]
 BARE = ["--without-pip"]  # pip is one of the shared packages
 

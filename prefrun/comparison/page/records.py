@@ -34,7 +34,8 @@ def records_payload(rows: Sequence[Row]) -> dict[str, Any]:
     samples = [_samples(run) for run in runs]
     metrics = list(dict.fromkeys(name for run in runs for name in run.per_record))
     order = list(next((found for found in samples if found), {}))
-    texts, records, used = Texts(), [], 0
+    texts, used = Texts(), 0
+    records: list[list[Any]] = []
     for name in order[:MOST_RECORDS]:
         record = _record(name, runs, samples, metrics, texts)
         used += len(json.dumps(record))
@@ -83,7 +84,9 @@ def _record(
     """
     found = [known.get(name) for known in samples]
     lines = [item[1] for item in found if item]
-    answers = next((line["answers"] for line in lines if line.get("answers")), [])
+    answers: Sequence[Mapping[str, Any]] = next(
+        (line["answers"] for line in lines if line.get("answers")), []
+    )
     known = [answer["text"] for answer in answers]
     return [
         name,

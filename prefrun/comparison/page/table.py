@@ -52,7 +52,9 @@ def table_payload(comparison: Comparison, folder: Path) -> dict[str, Any]:
             for name, chosen in comparison.selected.items()
         ],
         "warnings": list(comparison.warnings),
-        "unfinished": [[*_place(run.path, folder), run.unfinished] for run in comparison.unfinished],
+        "unfinished": [
+            [*_place(run.path, folder), run.unfinished] for run in comparison.unfinished
+        ],
         "notes": legend(comparison, "Bold") if comparison.rows else [],
     }
 

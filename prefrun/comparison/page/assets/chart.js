@@ -30,7 +30,7 @@ function extent(values, room) {
     high = Math.max(high, value);
   }
   if (low > high) return [0, 1];
-  const space = (high - low) * room || Math.abs(high) * 0.1 || 1;
+  const space = low < high ? (high - low) * room : Math.abs(high) * 0.1 || 1;
   return [low - space, high + space];
 }
 
