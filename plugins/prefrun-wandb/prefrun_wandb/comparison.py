@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import wandb
 
+from prefrun.comparison.costs import COSTS
+from prefrun.comparison.wording import main_test
 from prefrun.console import console
 from prefrun.rundir.configuration import read_config
 from prefrun.rundir.directory import RunDirectory
@@ -65,10 +67,10 @@ def _tracked(path: Path) -> tuple[dict[str, Any], str | None] | None:
 def to_table(comparison: Comparison) -> wandb.Table:
     """Return a row per configuration; a metric's columns are METRIC, METRIC_se, _n, _p and _p_holm.
 
-    The p-values are of the first test against the baseline: over seeds where there are enough.
+    The p-values are of the test over seeds, where there are enough, else of that over prompts.
     """
     fields = ("", "_se", "_n", "_p", "_p_holm")
-    costs = list(dict.fromkeys(name for row in comparison.rows for name in row.costs))
+    costs = [name for name in COSTS if any(name in row.costs for row in comparison.rows)]
     table = wandb.Table(
         ["configuration", "seeds"]
         + [metric + field for metric in comparison.metrics for field in fields]
@@ -85,7 +87,7 @@ def to_table(comparison: Comparison) -> wandb.Table:
 def _values(cell: Cell | None) -> tuple[float | None, ...]:
     if cell is None:
         return (None,) * 5
-    test = next(iter(cell.tests.values()), None)
+    test = main_test(cell)
     tested = (test.p, test.p_holm) if test else (None, None)
     return (cell.mean, cell.error, cell.n, *tested)
 

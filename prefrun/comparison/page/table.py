@@ -6,19 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from prefrun.comparison.compare import Cell, Comparison, Row
+from prefrun.comparison.costs import COSTS
 from prefrun.comparison.page.compact import rounded
 from prefrun.comparison.statistics import PairedTest
-from prefrun.comparison.wording import legend
+from prefrun.comparison.wording import details, legend, main_test
 from prefrun.rundir.display import UNITS, metric_words
-
-COSTS = {
-    "seconds": ("time", "s"),
-    "cpu_seconds": ("CPU time", "s"),
-    "gpu_seconds": ("GPU time", "s"),
-    "tokens": ("training tokens", "tokens"),
-    "peak_memory_mib": ("peak memory", "MiB"),
-}
-"""Words and unit by cost; others are shown by their name."""
 
 NOTHING = 1e-12
 """A smaller difference, or effect, is a rounding error."""
@@ -27,18 +19,18 @@ NOTHING = 1e-12
 def table_payload(comparison: Comparison, folder: Path) -> dict[str, Any]:
     """Return the table of COMPARISON; paths of runs are relative to FOLDER, where they are in it.
 
-    `metrics`: [name, words, unit, direction]; `costs`: [name, words, unit]; `rows`: see `_row`;
+    `metrics`: [name, words, unit, direction]; `costs`: [name, words]; `rows`: see `_row`;
     `before`: one value per metric; `selected`: [metric, row, validation, test], by number.
     """
     labels = [row.label for row in comparison.rows]
-    costs = list(dict.fromkeys(name for row in comparison.rows for name in row.costs))
+    costs = [name for name in COSTS if any(name in row.costs for row in comparison.rows)]
     metrics = comparison.metrics
     return {
         "metrics": [
             [name, metric_words(name), UNITS.get(name, ""), comparison.directions[name]]
             for name in metrics
         ],
-        "costs": [[name, *COSTS.get(name, (name, ""))] for name in costs],
+        "costs": [[name, COSTS[name]] for name in costs],
         "rows": [_row(row, comparison, costs, folder) for row in comparison.rows],
         "before": [rounded(comparison.before.get(name)) for name in metrics],
         "baseline": labels.index(comparison.baseline) if labels else None,
@@ -55,7 +47,7 @@ def table_payload(comparison: Comparison, folder: Path) -> dict[str, Any]:
         "unfinished": [
             [*_place(run.path, folder), run.unfinished] for run in comparison.unfinished
         ],
-        "notes": legend(comparison, "Bold") if comparison.rows else [],
+        "notes": [*legend(comparison, "Bold"), *details(comparison)],
     }
 
 
@@ -82,10 +74,14 @@ def _row(row: Row, comparison: Comparison, costs: list[str], folder: Path) -> li
 
 
 def _cell(cell: Cell | None) -> list[Any] | None:
-    """Return [mean, error, n, best, tests, low, high], shortened by what is empty at its end."""
+    """Return [mean, error, n, best, tests, low, high], shortened by what is empty at its end.
+
+    The first test is that which the other tables show.
+    """
     if cell is None:
         return None
-    tests = [_test(test) for test in cell.tests.values()]
+    main = main_test(cell)
+    tests = [_test(test) for test in sorted(cell.tests.values(), key=lambda test: test is not main)]
     interval = [rounded(end) for end in cell.interval or ()]
     values = [rounded(cell.mean), rounded(cell.error), cell.n, int(cell.best), tests, *interval]
     while values[-1] in (None, 0, []):

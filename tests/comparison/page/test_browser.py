@@ -129,6 +129,19 @@ def test_the_best_is_bold_and_a_row_opens_to_runs_and_tests(page):
     assert not page.find_elements(By.CSS_SELECTOR, "#results .detail")
 
 
+def test_costs_the_pareto_front_and_the_choice_of_validation_are_marked(page):
+    assert texts(page, "#results thead button")[-2:] == ["seconds", "tokens"]
+    assert "2M" in texts(page, "#results tbody tr:first-child td")
+    marks = page.find_elements(By.CSS_SELECTOR, "#results .mark")
+    words = {mark.get_attribute("aria-label") for mark in marks}
+    assert words == {
+        "chosen on the validation half",
+        "on the Pareto front of this metric and seconds",
+    }
+    head(page, "seconds").click()
+    assert names(page) == ["algo=lipo", "algo=dpo", "odd"]  # cheapest first
+
+
 def test_curves_are_drawn_and_lines_can_be_hidden(page):
     show(page, "curves")
     assert len(page.find_elements(By.CSS_SELECTOR, "#curves .chart .line")) == 2
@@ -228,7 +241,7 @@ def test_a_thousand_runs_are_drawn_bit_by_bit(tmp_path, browse):
     page = browse(path)
     assert len(page.find_elements(By.CSS_SELECTOR, "#results tbody tr")) == 100
     assert find(page, "#shown").text == "100 of 1,000 configurations shown"
-    assert find(page, "#columns summary").text == "Columns: 12 of 51"
+    assert find(page, "#columns summary").text == "Columns: 12 of 50"
     assert not page.find_elements(By.CSS_SELECTOR, "#diff .body > *")
     page.execute_script("document.querySelector('#more').scrollIntoView()")
     WebDriverWait(page, 20).until(lambda page: len(names(page)) > 100)

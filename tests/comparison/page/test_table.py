@@ -8,14 +8,16 @@ from prefrun.comparison.page.table import table_payload
 def test_a_row_has_cells_tests_costs_and_runs(comparison, sweep):
     payload = table_payload(comparison, sweep)
     metrics = [name for name, *_ in payload["metrics"]]
-    label, cells, costs, _, runs = payload["rows"][1]
+    label, cells, costs, front, runs = payload["rows"][1]
     assert label == comparison.rows[1].label
     mean, error, n, best, tests = cells[metrics.index("reward")]
     assert (mean, error, n, best) == (0.83, 0.01, 2, 1)
     unit, pairs, difference = tests[0][:3]
     assert (unit, pairs, difference) == ("seeds", 2, 0.115)
     assert len(tests[0]) == 8
-    assert costs
+    assert [name for name, _ in payload["costs"]] == ["seconds", "tokens"]
+    assert costs == [51.5, 2000000]
+    assert metrics.index("reward") in front
     assert runs[0][:3] == [1, "3", "./3/"]
     assert runs[0][3][metrics.index("reward")] == 0.82
 

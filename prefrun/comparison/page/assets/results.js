@@ -56,11 +56,11 @@ function columnChooser() {
 function legendText() {
   const lines = [...table.notes];
   if (table.rows.some((row) => row[3].length)) {
-    lines.push("◆ No other configuration is both better in this metric and cheaper.");
+    lines.push("◆ is on the Pareto front of this metric and seconds.");
   }
   for (const [metric, row, validation, test] of table.selected) {
-    lines.push(`★ ${columns[metric].name}: ${labels[row]} is best on the validation half ` +
-      `(${number(validation)}); on the test half it has ${number(test)}.`);
+    lines.push(`★ ${columns[metric].name}: validation chooses ${labels[row]} ` +
+      `(${number(validation)}); it has ${number(test)} on the other half.`);
   }
   if (labels.length) lines.push("Open a configuration for its runs and all of its tests.");
   return el("ul", { class: "legend" }, lines.map((line) => el("li", {}, line)));

@@ -7,8 +7,8 @@ const columns = [
   ...table.metrics.map(([name, words, unit, direction], index) => ({
     name, unit, words, direction, index, value: (row) => cellOf(row, index)[0], cell: metricCell,
   })),
-  ...table.costs.map(([name, words, unit], index) => ({
-    name, unit, words, direction: "min", index, isCost: true,
+  ...table.costs.map(([name, words], index) => ({
+    name, words, unit: "", direction: "min", index, isCost: true,
     value: (row) => table.rows[row][2][index], cell: costCell,
   })),
 ];
@@ -71,10 +71,10 @@ function metricCell(row, column) {
   const text = meanText(mean, error);
   const marks = [];
   if (chosenBest.has(`${column.index} ${row}`)) {
-    marks.push(mark("★", "selected by validation"));
+    marks.push(mark("★", "chosen on the validation half"));
   }
   if (table.rows[row][3].includes(column.index)) {
-    marks.push(mark("◆", "on the front of quality against cost"));
+    marks.push(mark("◆", "on the Pareto front of this metric and seconds"));
   }
   const notes = [];
   if (n < table.rows[row][4].length) notes.push(`n = ${n}`);
