@@ -93,6 +93,7 @@ function counted(amount, word) {
 
 /** Allow a line break after each separator of a long name. */
 function breakable(name) {
+  if (name.length < 16) return [name];
   return name.split(/(?<=[_/.=])/).flatMap((part, place) => (place ? [el("wbr"), part] : [part]));
 }
 

@@ -81,7 +81,9 @@ function curveChart(curves, state, width, readout) {
     ys: extent(lines.flatMap((line) => [...line.means, ...(line.band ?? []).flat()]), 0.05),
     title: `${words} by step, ${lines.length} configurations`,
   });
-  for (const { row, steps, band } of lines) if (band) made.plot.append(bandShape(made, row, steps, band));
+  for (const { row, steps, band } of lines) {
+    if (band) made.plot.append(bandShape(made, row, steps, band));
+  }
   for (const { row, steps, means } of lines) {
     made.plot.append(steps.length > 1
       ? shape("path", { d: pathOf(made, steps, means), class: `line ${colour(row)}`,
@@ -107,7 +109,9 @@ function bandShape(made, row, steps, [lows, highs]) {
 function addReadout(made, lines, readout) {
   const hint = lines.length ? "Point at the chart to read values." : "Choose a configuration.";
   readout.replaceChildren(hint);
-  const cursor = shape("line", { class: "cursor", y1: made.top, y2: made.bottom, visibility: "hidden" });
+  const cursor = shape("line", {
+    class: "cursor", y1: made.top, y2: made.bottom, visibility: "hidden",
+  });
   made.plot.append(cursor);
   made.svg.addEventListener("pointermove", (event) => {
     const place = event.clientX - made.svg.getBoundingClientRect().left;

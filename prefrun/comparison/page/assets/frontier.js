@@ -97,7 +97,8 @@ function frontierChart(state, width) {
   if (start.every(known)) addStart(made, start);
   for (const point of points) made.plot.append(pointShape(made, point, best.includes(point), x, y));
   const first = [...best, ...points.filter((point) => !best.includes(point))];
-  addLabels(made, first.slice(0, MOST_LABELS), points, start);
+  addLabels(made, first.slice(0, MOST_LABELS), [...barBoxes(made, points), ...frontBoxes(made, best)],
+    start);
   return made.svg;
 }
 
@@ -116,21 +117,33 @@ function addStart(made, [x, y]) {
 }
 
 function pointShape(made, point, onFront, x, y) {
+  const { dx, dy } = point;
   const [cx, cy] = [made.x(point.x), made.y(point.y)];
   const bar = (ends) => shape("line", { class: `bar ${colour(point.row)}`, ...ends });
   return shape("g", { class: onFront ? "point best" : "point" },
-    point.dx ? bar({ x1: made.x(point.x - point.dx), x2: made.x(point.x + point.dx), y1: cy, y2: cy }) : null,
-    point.dy ? bar({ x1: cx, x2: cx, y1: made.y(point.y - point.dy), y2: made.y(point.y + point.dy) }) : null,
+    dx ? bar({ x1: made.x(point.x - dx), x2: made.x(point.x + dx), y1: cy, y2: cy }) : null,
+    dy ? bar({ x1: cx, x2: cx, y1: made.y(point.y - dy), y2: made.y(point.y + dy) }) : null,
     shape("circle", { cx, cy, r: onFront ? 6 : 4.5, class: `dot ${colour(point.row)}` }),
-    shape("title", {}, `${labels[point.row]}\n${x.name} ${meanText(point.x, point.dx || null)}\n` +
-      `${y.name} ${meanText(point.y, point.dy || null)}`));
+    shape("title", {}, `${labels[point.row]}\n${x.name} ${meanText(point.x, dx || null)}\n` +
+      `${y.name} ${meanText(point.y, dy || null)}`));
+}
+
+/** Boxes [left, top, right, bottom] of the points and their bars. */
+function barBoxes(made, points) {
+  return points.flatMap(({ x, y, dx, dy }) => [around(made.x(x), made.y(y)),
+    [made.x(x - dx), made.y(y) - 1, made.x(x + dx), made.y(y) + 1],
+    [made.x(x) - 1, made.y(y + dy), made.x(x) + 1, made.y(y - dy)]]);
+}
+
+function frontBoxes(made, best) {
+  return best.slice(1).flatMap((point, at) => {
+    const [x0, y0, x1, y1] = [made.x(best[at].x), made.y(best[at].y), made.x(point.x), made.y(point.y)];
+    return [[Math.min(x0, x1), y0, Math.max(x0, x1), y0], [x1, Math.min(y0, y1), x1, Math.max(y0, y1)]];
+  });
 }
 
 /** Put labels where they cover neither points nor each other; the rest are found by pointing. */
-function addLabels(made, points, all, start) {
-  const taken = all.flatMap((point) => [around(made.x(point.x), made.y(point.y)),
-    [made.x(point.x - point.dx), made.y(point.y) - 1, made.x(point.x + point.dx), made.y(point.y) + 1],
-    [made.x(point.x) - 1, made.y(point.y + point.dy), made.x(point.x) + 1, made.y(point.y - point.dy)]]);
+function addLabels(made, points, taken, start) {
   if (start.every(known)) {
     taken.push(around(made.x(start[0]), made.y(start[1])));
     place(made, "before training", made.x(start[0]), made.y(start[1]), taken);

@@ -10,7 +10,8 @@ function drawRecords() {
     return;
   }
   const kinds = disagreements(records);
-  const state = { a: view.order[0], b: view.order[1] ?? view.order[0], by: kinds[0], only: false, at: 0 };
+  const [a, b = a] = view.order;
+  const state = { a, b, by: kinds[0], only: false, at: 0 };
   const list = el("ol", { class: "record-list" });
   const detail = el("article", { class: "record", "aria-live": "polite" });
   const redraw = () => {

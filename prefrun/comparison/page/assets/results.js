@@ -54,16 +54,19 @@ function columnChooser() {
 }
 
 function legendText() {
-  const lines = [...table.notes];
+  const signs = ["Bold: best of its column."];
+  if (table.selected.length) signs.push("★ Chosen on the validation half of the prompts.");
   if (table.rows.some((row) => row[3].length)) {
-    lines.push("◆ is on the Pareto front of this metric and seconds.");
+    signs.push("◆ On the Pareto front of this metric and seconds.");
   }
-  for (const [metric, row, validation, test] of table.selected) {
-    lines.push(`★ ${columns[metric].name}: validation chooses ${labels[row]} ` +
-      `(${number(validation)}); it has ${number(test)} on the other half.`);
-  }
-  if (labels.length) lines.push("Open a configuration for its runs and all of its tests.");
-  return el("ul", { class: "legend" }, lines.map((line) => el("li", {}, line)));
+  if (labels.length > 1) signs.push(`Below: difference from ${labels[table.baseline]}, p after Holm.`);
+  signs.push("Open a configuration for its runs and all of its tests.");
+  const lines = [...table.notes, ...table.selected.map(([metric, row, validation, test]) =>
+    `${columns[metric].name}: validation chooses ${labels[row]} (${number(validation)}); it has ` +
+    `${number(test)} on the other half.`)];
+  return el("div", { class: "legend" }, el("p", {}, signs.join(" ")),
+    el("details", {}, el("summary", {}, "What the numbers are"),
+      el("ul", {}, lines.map((line) => el("li", {}, line)))));
 }
 
 function drawUnfinished() {
