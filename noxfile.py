@@ -28,6 +28,7 @@ TOOLS = [
     "pytest-xdist",
     "ray",
     "ruff",
+    "selenium",
     "submitit",
 ]
 BARE = ["--without-pip"]  # pip is one of the shared packages

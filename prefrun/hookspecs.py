@@ -35,6 +35,7 @@ from typing import TYPE_CHECKING, Any
 from pluggy import HookspecMarker
 
 if TYPE_CHECKING:
+    from prefrun.comparison.compare import Comparison
     from prefrun.component import Component
     from prefrun.rundir.run import Run
 
@@ -129,3 +130,15 @@ def prefrun_comparison_section(directories: Sequence[Path], folder: Path) -> str
     that begins with `## `; None where the runs hold nothing of this plugin.
     """
     raise AssertionError("a specification is not called")
+
+
+@hookspec
+def prefrun_comparison_written(
+    comparison: Comparison, directories: Sequence[Path], folder: Path
+) -> None:
+    """The files of a comparison are complete; send it on to where your team looks.
+
+    When: at the end of a sweep and by `prefrun report DIR...`, last. DIRECTORIES are the finished
+    runs, FOLDER holds comparison.csv, report.html and the others. Return: nothing. An error is
+    logged and costs the sweep nothing.
+    """

@@ -23,7 +23,7 @@ class _Parser(ArgumentParser):
 def report(arguments: list[str]) -> int:
     """Write and print the report of one run directory, or compare several and sweep folders.
 
-    One run: report.md and plots/ in its folder. Several: comparison.md, .csv, .tex and .png in the
+    One run: report.md and plots/ in its folder. Several: report.html and comparison.* in the
     sweep folder, the folder all are in, or else the first; --output DIR overrides both. --baseline
     "algo=dpo" names the configuration that the others are tested against. Returns 0.
     Raises ConfigError for a folder that holds no run, and for a baseline that is none.
@@ -61,6 +61,7 @@ def _report_run(directory: RunDirectory, output: Path | None) -> None:
 
 
 def _compare_runs(folders: Sequence[Path], output: Path, baseline: str | None) -> None:
+    from prefrun.comparison.announce import announce
     from prefrun.comparison.compare import compare
     from prefrun.comparison.files import write_comparison
     from prefrun.comparison.runs import load_runs
@@ -71,6 +72,7 @@ def _compare_runs(folders: Sequence[Path], output: Path, baseline: str | None) -
     paths = write_comparison(comparison, output)
     print_comparison(comparison, console)
     console.print(f"written: {', '.join(map(str, paths))}", markup=False)
+    announce(comparison, output)
 
 
 def _common_folder(folders: Sequence[Path]) -> Path:

@@ -21,7 +21,7 @@ def group_runs(runs: Sequence[RunResult]) -> dict[str, list[RunResult]]:
     settings: dict[str, dict[str, Any]] = {}
     members: dict[str, list[RunResult]] = {}
     for run in runs:
-        chosen = _settings(run)
+        chosen = settings_of(run)
         key = json.dumps(chosen, sort_keys=True, default=str)
         settings[key] = chosen
         members.setdefault(key, []).append(run)
@@ -47,7 +47,8 @@ def find_label(labels: Sequence[str], words: str | None) -> str:
     return found[0]
 
 
-def _settings(run: RunResult) -> dict[str, Any]:
+def settings_of(run: RunResult) -> dict[str, Any]:
+    """Return what makes RUN's configuration another one: choices and values by dotted key."""
     config = {key: value for key, value in run.config.items() if key not in IGNORED}
     return {**run.choices, **flatten(config), **run.choices}
 

@@ -1,4 +1,4 @@
-"""The comparison as comparison.md, comparison.csv, comparison.tex and comparison.png."""
+"""The comparison as comparison.md, .csv, .tex and .png, and as report.html."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from prefrun.comparison.compare import Comparison, Row
 from prefrun.comparison.costs import COSTS
 from prefrun.comparison.latex import to_latex
+from prefrun.comparison.page.write import write_page
 from prefrun.comparison.pairing import PROMPTS, SEEDS
 from prefrun.comparison.tables import TextTable, all_tables
 from prefrun.comparison.wording import details, legend
@@ -36,6 +37,7 @@ def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
     write_atomically(table, to_csv(comparison))
     write_atomically(paper, to_latex(comparison))
     write_atomically(text, to_markdown(comparison, folder))
+    paths.append(write_page(comparison, folder))
     return paths
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from prefrun.evaluation.answers import judged_answers
 from prefrun.evaluation.evaluator import NotApplicable
 from prefrun.evaluation.measured import Measured
 
@@ -111,14 +112,23 @@ class Context:
         return self._baseline.logps()
 
     def samples(self) -> list[dict[str, Any]]:
-        """Per held-out record its prompt and what was asked for of both policies' answers."""
+        """Per held-out record its prompt and what was asked for of both policies' answers.
+
+        `answers` are those of the data with both policies' log-ratio, see `judged_answers`.
+        """
         rows = zip(self._trees, self._policy.samples(), self._baseline.samples(), strict=True)
-        return [
+        samples = [
             {"id": tree.id, "prompt": tree.prompt_text}
             | dict(own)
             | {f"baseline_{name}": value for name, value in base.items()}
             for tree, own, base in rows
         ]
+        own_logps, start_logps = self._policy.known_logps, self._baseline.known_logps
+        if own_logps is not None and start_logps is not None:
+            parts = zip(samples, self._trees, own_logps, start_logps, strict=True)
+            for sample, tree, own, start in parts:
+                sample["answers"] = judged_answers(tree, self.objective, own, start)
+        return samples
 
     def to_json(self) -> dict[str, Any]:
         """Return the baseline's parts computed so far, for a later context or a resumed run."""

@@ -69,6 +69,11 @@ class Measured:
             self._logps = logps
         return self._logps
 
+    @property
+    def known_logps(self) -> list[BranchLogps] | None:
+        """What `logps()` returned; None where nobody asked."""
+        return self._logps
+
     def samples(self) -> Sequence[Mapping[str, Any]]:
         """Per tree its answer and reward, as far as they were asked for."""
         columns = {"response": self._responses, "reward": self._rewards}

@@ -32,7 +32,8 @@ def sweep(make_run, tmp_path):
 def test_the_three_files_are_written(sweep):
     paths = write_comparison(compare(load_runs([sweep])), sweep)
     kinds = ("md", "csv", "tex", "png")
-    assert [path.name for path in paths] == [f"comparison.{kind}" for kind in kinds]
+    names = [f"comparison.{kind}" for kind in kinds]
+    assert [path.name for path in paths] == [*names, "report.html"]
     assert (sweep / "comparison.png").read_bytes().startswith(b"\x89PNG")
     assert "(comparison.png)" in (sweep / "comparison.md").read_text()
 
@@ -116,7 +117,7 @@ def test_a_warning_stands_above_the_table(result, tmp_path):
 
 def test_without_a_finished_run_there_is_no_picture(result, tmp_path):
     paths = write_comparison(compare([result(None, error="boom")]), tmp_path)
-    names = ["comparison.md", "comparison.csv", "comparison.tex"]
+    names = ["comparison.md", "comparison.csv", "comparison.tex", "report.html"]
     assert [path.name for path in paths] == names
     assert "No run has finished" in paths[0].read_text()
     assert "boom" in paths[0].read_text()

@@ -30,7 +30,8 @@ def test_a_sweep_gets_its_comparison(make_run, tmp_path, capsys):
     make_run("sweep/1", {"win_rate": 0.6}, algo="dpo")
     assert report([str(tmp_path / "sweep")]) == 0
     names = {path.name for path in (tmp_path / "sweep").iterdir()}
-    assert names == {"0", "1", *(f"comparison.{kind}" for kind in ("md", "csv", "tex", "png"))}
+    files = (f"comparison.{kind}" for kind in ("md", "csv", "tex", "png"))
+    assert names == {"0", "1", *files, "report.html"}
     assert "algo=dpo" in capsys.readouterr().out
 
 

@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 import torch
 
+from prefrun.evaluation.answers import MOST_ANSWERS, MOST_CHARACTERS
 from prefrun.evaluation.context import Context, held_out
 from prefrun.evaluation.evaluator import NotApplicable
 from prefrun.policy.policy import BranchLogps
 from prefrun.records.split import DataSplit, ReadCounts
-from prefrun.records.tree import PreferenceTree
+from prefrun.records.tree import Branch, PreferenceTree, Step
 from prefrun.rundir.files import read_json, write_json
 from prefrun.rundir.run import Run
 from prefrun.schema import EvaluationConfig
@@ -186,6 +187,35 @@ def test_samples_show_both_answers_with_their_rewards(make_services: MakeService
         "baseline_response": "old tree-0 64 1.0 7",
         "baseline_reward": 1.0,
     }
+
+
+def test_samples_show_what_both_policies_say_of_the_data_s_answers(
+    make_services: MakeServices,
+) -> None:
+    (tree,) = make_trees(1)
+    context = Context(make_services([tree]), FakePolicy("new"), FakePolicy("older"))
+    own, start = context.logps()[0].sums, context.baseline_logps()[0].sums
+    (sample,) = context.samples()
+    assert [answer["text"] for answer in sample["answers"]] == [b.text for b in tree.branches]
+    ratios = [after - before for after, before in zip(own, start, strict=True)]
+    assert [answer["log_ratio"] for answer in sample["answers"]] == pytest.approx(ratios)
+    # honesty, the run's objective, has no scores here, so ranks are shown, higher is better
+    assert [answer["score"] for answer in sample["answers"]] == tree.labels("honesty")
+
+
+def test_samples_hold_no_whole_book(make_services: MakeServices) -> None:
+    long = Branch((Step("word " * 2000),), {"honesty": 1.0})
+    tree = PreferenceTree(
+        "long",
+        "Say much.",
+        (long, *(Branch((Step(f"answer {number}"),), {"honesty": 0.0}) for number in range(40))),
+    )
+    context = Context(make_services([tree]), FakePolicy("new"), FakePolicy("older"))
+    context.logps(), context.baseline_logps()
+    (sample,) = context.samples()
+    assert len(sample["answers"]) == MOST_ANSWERS
+    assert len(sample["answers"][0]["text"]) == MOST_CHARACTERS
+    assert sample["answers"][0]["text"].endswith("…")
 
 
 def test_the_drawn_records_are_the_same_for_every_run_and_keep_their_order() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,6 @@ from omegaconf import OmegaConf
 
 from prefrun.rundir.directory import RunDirectory
 from prefrun.rundir.files import write_atomically, write_json
-from prefrun.rundir.metrics import MetricsLog
 from prefrun.rundir.status import beat, fail, finish, start
 
 STEPS = 100
@@ -32,13 +32,15 @@ def write_run(
     intervals: Mapping[str, tuple[float, float]] | None = None,
     per_record: Mapping[str, Sequence[float | None]] | None = None,
     lines: Sequence[Mapping[str, float]] = (),
+    samples: Sequence[Mapping[str, Any]] = (),
     error: str = "the loss is not finite",
     cost: Mapping[str, float | None] | None = None,
     **overrides: Any,
 ) -> Path:
     """Write a run whose metrics were BEFORE and AFTER; AFTER = None: it failed with ERROR.
 
-    LINES are the steps it logged; OVERRIDES are keys of its configuration, '__' for a dot.
+    LINES are the steps it logged, SAMPLES the lines of samples.jsonl; OVERRIDES are keys of
+    its configuration, '__' for a dot.
     """
     directory = RunDirectory(path)
     config = OmegaConf.create(_config(algo, seed))
@@ -47,8 +49,11 @@ def write_run(
     write_atomically(directory.config, OmegaConf.to_yaml(config))
     write_json(directory.manifest, _manifest(algo, seed, fingerprint))
     start(directory)
-    for line in lines:
-        MetricsLog(directory.metrics).append(int(line["step"]), line)
+    if lines:
+        text = "".join(json.dumps(line) + "\n" for line in lines)
+        write_atomically(directory.metrics, text)
+    if samples:
+        directory.write_samples(samples)
     if after is None:
         beat(directory, 40, STEPS)
         fail(directory, RuntimeError(error))

@@ -64,6 +64,7 @@ class Stored:
     id: str = ""
     name: str = ""
     group: str = ""
+    job_type: str = ""
     project: str = ""
     config: dict[str, Any] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -72,12 +73,13 @@ class Stored:
 
 
 @pytest.fixture
-def stored() -> Callable[[Run], list[Stored]]:
+def stored() -> Callable[[Run | Path], list[Stored]]:
     """Return `stored(run)`: the W&B runs in its directory, oldest first."""
 
-    def read(run: Run) -> list[Stored]:
+    def read(run: Run | Path) -> list[Stored]:
         wandb.teardown()  # the client's own process writes the end of the file after finish()
-        return [_read(path) for path in sorted(run.output_dir.glob("wandb/offline-run-*/*.wandb"))]
+        folder = run if isinstance(run, Path) else run.output_dir
+        return [_read(path) for path in sorted(folder.glob("wandb/offline-run-*/*.wandb"))]
 
     return read
 
@@ -96,7 +98,7 @@ def _take(found: Stored, record: Any) -> None:
     if kind == "run":
         run = record.run
         found.id, found.name = run.run_id, run.display_name
-        found.group, found.project = run.run_group, run.project
+        found.group, found.project, found.job_type = run.run_group, run.project, run.job_type
         found.config |= {item.key: json.loads(item.value_json) for item in run.config.update}
     elif kind == "history":
         row = {(item.key or item.nested_key[0]): item.value_json for item in record.history.item}
