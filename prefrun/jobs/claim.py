@@ -87,12 +87,18 @@ def _take_over(
 
 
 def _add(sweep: Path, index: Index, number: int) -> tuple[Entry, BaseFileLock | None]:
-    names = {entry.folder for entry in index.entries} | {path.name for path in sweep.iterdir()}
-    if str(number) in names:
-        number = 1 + max(int(name) for name in names if name.isdecimal())
+    taken = {entry.folder for entry in index.entries}
+    taken |= {path.name for path in sweep.iterdir() if not _is_empty(path)}
+    if str(number) in taken:
+        number = 1 + max(int(name) for name in taken if name.isdecimal())
     entry = Entry(str(number), [], None)
     index.entries.append(entry)
     return entry, try_lock(sweep / entry.folder)
+
+
+def _is_empty(folder: Path) -> bool:
+    """Whether FOLDER was made for a job by a process that was killed before it could say so."""
+    return folder.is_dir() and all(path.name == LOCK_FILE for path in folder.iterdir())
 
 
 def _has_finished(folder: Path) -> bool:

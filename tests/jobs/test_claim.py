@@ -61,8 +61,15 @@ def test_a_cut_job_and_a_failed_one_are_gone_on_with_where_they_are(sweep):
 def test_new_jobs_get_their_number_or_the_next_free_one(sweep):
     assert do(sweep, ONE, 0) == (START, "0")
     assert do(sweep, TWO, 0) == (START, "1")
-    (sweep / "7").mkdir()  # a stranger's
+    (sweep / "7").mkdir()
+    (sweep / "7" / "notes.txt").write_text("a stranger's")
     assert do(sweep, Identity("config3", "data", "code"), 7) == (START, "8")
+
+
+def test_a_folder_whose_maker_was_killed_at_once_is_used(sweep):
+    (sweep / "0").mkdir()
+    (sweep / "0" / ".lock").touch()
+    assert do(sweep, ONE, 0) == (START, "0")
 
 
 def test_a_result_of_other_code_or_data_stays_and_the_job_is_run_beside_it(sweep):

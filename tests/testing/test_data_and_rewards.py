@@ -102,6 +102,20 @@ class Records(Plain):
         return DataSplit("demo", trees[:8], trees[8:], "00ff", counts, reward=reward)
 
 
+class SeedlessRecords(Records):
+    uses_seed = False
+
+    def load(self, seed: int) -> DataSplit:
+        return super().load(0)
+
+
+class SecretlySeeded(Records):
+    uses_seed = False
+
+    def load(self, seed: int) -> DataSplit:
+        return replace(super().load(seed), fingerprint=f"{seed:04x}")
+
+
 class NoisyRecords(Records):
     def load(self, seed: int) -> DataSplit:
         split = super().load(seed)
@@ -161,6 +175,7 @@ FAULTS = {
     NoisyReward: "scores_are_sound",
     OneScore: "scores_are_sound",
     NoisyRecords: "load_is_deterministic",
+    SecretlySeeded: "seed_is_used_or_not",
     LeakedRecords: "ids_are_unique",
     DoubledRecords: "ids_are_unique",
     EmptyPrompt: "records_are_valid",
@@ -181,7 +196,7 @@ def check(factory: type) -> Report:
     return check_data(demo) if group == "data" else check_reward(demo)
 
 
-@pytest.mark.parametrize("factory", [TwoObjectives, Records])
+@pytest.mark.parametrize("factory", [TwoObjectives, SeedlessRecords])
 def test_sound_component_passes(factory: type) -> None:
     assert {verdict.status for verdict in check(factory).verdicts} == {"passed"}
 
