@@ -29,9 +29,10 @@ PARTS = (
     "sweep.json",
 )
 """Of a path that is written: the part of a run it stands for."""
-IN_THE_CACHE = ".logps:1:in the middle"
-"""Only the first job writes there: the others find all they need."""
 WHEN = ("before", "after")
+IN_THE_CACHE = ".logps:1:after"
+"""Only the first job writes there: the others find all they need."""
+TORN = ".logps:1:half"
 
 KILLER = '''
 """Kills this process at the write KILL_AT names: part of its path, the how manieth, and when."""
@@ -59,8 +60,8 @@ def watched(function, path_of):
     return call
 
 
-class Torn:
-    """A file of which half a write gets to the disk."""
+class Dying:
+    """A file that the process does not outlive; of its one write, all or half gets to the disk."""
 
     def __init__(self, file):
         self.file = file
@@ -68,18 +69,15 @@ class Torn:
     def __enter__(self):
         return self
 
-    def __exit__(self, *error):
-        self.file.close()
-
     def write(self, data):
-        self.file.write(data[: len(data) // 2])
+        self.file.write(data[: len(data) // 2] if when == "half" else data)
         self.file.flush()
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 def open_path(path, mode="r", *arguments, **rest):
     file = whole_open(path, mode, *arguments, **rest)
-    return Torn(file) if mode == "ab" and part in str(path) else file
+    return Dying(file) if mode == "ab" and part in str(path) else file
 
 
 whole_open, Path.open = Path.open, open_path
@@ -122,6 +120,20 @@ def test_twenty_kills_change_no_result(killed):
     assert results(killed, "sweep") == results(killed, "whole")
     assert len(results(killed, "sweep")) == 24
     assert len(list((killed.folder / "sweep").glob("[0-9]*"))) == 24
+
+
+def test_half_a_write_to_the_cache_changes_no_result(killed):
+    """What is lacking is computed in other batches, which differ in the last bits."""
+    words = ("-m", *MAIN, *SMALL, "seed=1,2")
+    killed.environment["KILL_AT"] = TORN
+    assert killed.run(*words, "output_dir=sweep").returncode == -signal.SIGKILL
+    killed.environment["KILL_AT"] = "nothing:1:before"
+    assert killed.run(*words, "output_dir=sweep").returncode == 0
+    assert killed.run(*words, "output_dir=whole", "cache.dir=cache-of-its-own").returncode == 0
+    for job in ("0", "1"):
+        cut, whole = (killed.summary(f"{name}/{job}")["metrics"] for name in ("sweep", "whole"))
+        for name, values in whole.items():
+            assert cut[name]["after"] == pytest.approx(values["after"], abs=1e-6), name
 
 
 def test_a_sweep_on_a_full_disk_goes_on_once_there_is_room(workplace):
