@@ -94,14 +94,14 @@ class Plan:
 def make_plan(config: DictConfig) -> Plan:
     """Check every key and build the settings. Raises ConfigError naming the key and the remedy."""
     check_seed(config.seed)
-    sections = {name: _to_object(config[name], name) for name in SECTIONS}
+    sections = {name: to_object(config[name], name) for name in SECTIONS}
     chosen, settings = {}, {}
     for group in SINGLE_GROUPS:
         settings[group] = _settings(config, group)
         chosen[group] = component_of(settings[group])
     evaluators = {}
     for name in config.evaluator or {}:
-        value = _to_object(config.evaluator[name], f"evaluator.{name}")
+        value = to_object(config.evaluator[name], f"evaluator.{name}")
         evaluators[str(name)] = (component_of(value), value)
     if not evaluators:
         raise ConfigError("evaluator=[] measures nothing: choose one or more, such as [win_rate]")
@@ -150,7 +150,7 @@ def _settings(config: DictConfig, group: str) -> Any:
         if group == "model":  # some algorithms need none; for others it is missed later
             return NoModelConfig()
         raise missing_choice(group)
-    return _to_object(node, group)
+    return to_object(node, group)
 
 
 def missing_choice(group: str) -> ConfigError:
@@ -162,7 +162,8 @@ def missing_choice(group: str) -> ConfigError:
     )
 
 
-def _to_object(node: DictConfig, where: str) -> Any:
+def to_object(node: DictConfig, where: str) -> Any:
+    """Return the dataclass of NODE, found at WHERE. Raises ConfigError naming key and remedy."""
     try:
         value = OmegaConf.to_object(node)
     except OmegaConfBaseException as error:

@@ -151,6 +151,14 @@ def test_a_failure_stops_the_sweep_where_that_is_asked_for(workplace):
     )
 
 
+@pytest.mark.parametrize("word", ["sweep.retry=-1", "sweep.on_failure=stopp"])
+def test_a_wrong_key_of_the_sweep_leaves_nothing(workplace, word):
+    done = workplace.run("-m", *QUICK, word, "seed=1,2")
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"prefrun: {word} ")
+    assert not (workplace.folder / "sweep").exists()
+
+
 def test_two_sweeps_at_once_share_the_jobs(workplace):
     words = ("-m", *QUICK, "seed=1,2,3,4")
     both = [workplace.start(*words), workplace.start(*words)]
