@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from filelock import FileLock
 from hydra.experimental.callback import Callback
 
+from prefrun.errors import ConfigError
 from prefrun.jobs.failures import COMMAND_ID, FAILED_JOBS, failures
 from prefrun.jobs.index import Index, read_index, write_index
+from prefrun.plan import to_object
 from prefrun.rundir.lock import LOCK_FILE
 
 if TYPE_CHECKING:
@@ -59,7 +61,15 @@ class Sweep(Callback):
     current: ClassVar[Sweep | None] = None
 
     def on_multirun_start(self, config: DictConfig, **rest: Any) -> None:
-        """Learn the folder, and write down which jobs are to come."""
+        """Learn the folder, and write down which jobs are to come.
+
+        Ends the process where a key of `sweep` is wrong: Hydra swallows Exceptions here.
+        """
+        try:
+            to_object(config.sweep, "sweep")
+        except ConfigError as error:
+            print(f"prefrun: {error}", file=sys.stderr)
+            raise SystemExit(error.exit_code) from error
         Sweep.current = self
         self.folder = Path(config.hydra.sweep.dir)
         self.command = str(config.hydra.job.env_set[COMMAND_ID])

@@ -15,7 +15,7 @@ from prefrun.errors import ConfigError, PrefrunError, RunPrunedError
 from prefrun.jobs.claim import BUSY, RESUME, SKIP, Claim, claim
 from prefrun.jobs.failures import COMMAND_ID, failures, record_failure, record_refusal
 from prefrun.jobs.identity import identify
-from prefrun.plan import Plan, make_plan, to_object
+from prefrun.plan import Plan, make_plan
 from prefrun.run import Origin, carry_out, prepare, read_data
 from prefrun.rundir.directory import RunDirectory
 from prefrun.rundir.status import fail, start
@@ -35,11 +35,9 @@ def work(
     """See to job NUMBER of SWEEP, and return its value of `sweep.metric`, if it has one.
 
     A failure is recorded and not raised, so that Hydra goes on with the next job. Raises only
-    ConfigError for a wrong key of `sweep`, which is every job's, such as a metric that is not
-    measured: that ends the sweep.
+    where the job did not measure `sweep.metric`: ConfigError, which ends a search.
     """
-    settings = to_object(config.sweep, "sweep")
-    if settings.on_failure == STOP and failures(sweep, os.environ[COMMAND_ID]):
+    if config.sweep.on_failure == STOP and failures(sweep, os.environ[COMMAND_ID]):
         _say(f"job {number} is left out: another one failed, and sweep.on_failure={STOP}")
         return None
     try:

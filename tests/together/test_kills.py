@@ -69,6 +69,9 @@ class Dying:
     def __enter__(self):
         return self
 
+    def __exit__(self, *error):
+        self.file.close()
+
     def write(self, data):
         self.file.write(data[: len(data) // 2] if when == "half" else data)
         self.file.flush()
