@@ -22,8 +22,8 @@ from prefrun.policy.logprobs import token_logprobs
 from prefrun.training.companion import Companion
 from prefrun.training.disk import reporting_full_disk
 from prefrun.training.joint import LOGPS, join, results_of, share, slopes_by
+from prefrun.training.spread import backward, in_step_with_others, means
 
-Parts = list[dict[str, Any]]
 STAGING = "incomplete"
 """Folder below checkpoints/ that holds a checkpoint until it is whole."""
 
@@ -47,12 +47,11 @@ class PreferenceTrainer(Trainer):
         super().__init__(**arguments)
         self.algorithm = algorithm
         self.companion = Companion(algorithm, self.model)
-        self._order = order
         self.tokens = 0
         """Distinct tokens this process has trained on."""
         self._totals: dict[str, Tensor] = {}
         self._metrics: dict[str, list[float]] = defaultdict(list)
-        self._staging = False
+        self._order, self._staging = order, False
         self._ids: tuple[str, ...] = ()
 
     @property
@@ -121,7 +120,7 @@ class PreferenceTrainer(Trainer):
         self.tokens += step["tokens"]
         rehearsals, real = (passes if joint else []), len(passes)
         if self.is_fsdp_enabled or self.is_deepspeed_enabled:
-            rehearsals, passes = self._in_step_with_others(bool(joint), passes)
+            rehearsals, passes = in_step_with_others(bool(joint), passes)
         with torch.no_grad():
             rehearsed = [results_of(model, part, self.algorithm.needs) for part in rehearsals]
         total = torch.zeros((), device=self.args.device)
@@ -136,19 +135,9 @@ class PreferenceTrainer(Trainer):
                     results = token_logprobs(model, part, self.algorithm.needs)
                     loss = self._loss(part, *results, counts=number < real)
                     total = total + loss.detach() * (number < real)
-                self.accelerator.backward(loss * (number < real))
+                backward(self, loss * (number < real), last)
         self.companion.end_step(self.accelerator)
         return total
-
-    def _in_step_with_others(self, is_joint: bool, passes: Parts) -> tuple[Parts, Parts]:
-        """Return rehearsals and passes, as many as the process with the most has.
-
-        Sharded models exchange weights in every pass, so idle ones repeat their first pass.
-        """
-        mine = torch.tensor([[is_joint, len(passes)]], device=self.args.device)
-        any_joint, most = self.accelerator.gather(mine).amax(0).tolist()
-        passes = [*passes, *passes[:1] * (most - len(passes))]
-        return (passes if any_joint else []), passes
 
     def _joint_loss(
         self, joint: dict[str, Any], whole: dict[str, Tensor]
@@ -205,8 +194,8 @@ class PreferenceTrainer(Trainer):
             raise NonFiniteError(self._complaint("a gradient", self._ids))
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add the algorithm's metrics, averaged since the last line."""
-        logs |= {name: sum(values) / len(values) for name, values in self._metrics.items()}
+        """Add the algorithm's metrics, averaged since the last line and over processes."""
+        logs |= means(self._metrics)
         self._metrics.clear()
         super().log(logs, start_time)
 
