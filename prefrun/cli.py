@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from prefrun.errors import PrefrunError
+from prefrun.processes.checks import refuse_other_launchers
 
 COMMANDS = {
     "plugins": ("prefrun.commands.plugins:plugins", "list what is installed, broken ones too"),
@@ -26,6 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return its exit code: 0, 1 failed, 2 bad input, 130 Ctrl-C."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        refuse_other_launchers()
         return _dispatch(arguments)
     except PrefrunError as error:
         print(f"prefrun: {error}", file=sys.stderr)

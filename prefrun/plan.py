@@ -17,9 +17,11 @@ from prefrun.builtin.config import NoModelConfig
 from prefrun.component import Component
 from prefrun.errors import ConfigError
 from prefrun.plugins import component_of, components
+from prefrun.processes.checks import count_devices
 from prefrun.schema import (
     CacheConfig,
     EvaluationConfig,
+    LaunchConfig,
     RunConfig,
     SweepConfig,
     TrainerConfig,
@@ -27,7 +29,7 @@ from prefrun.schema import (
 )
 
 SINGLE_GROUPS = ("algo", "data", "model", "reward", "tracker")
-SECTIONS = ("trainer", "evaluation", "cache", "sweep")
+SECTIONS = ("trainer", "evaluation", "cache", "sweep", "launch")
 COSMETIC_KEYS = ("output_dir", "tracker", "cache", "sweep")
 """Keys that change no result, so they are no part of a run's identity."""
 
@@ -41,6 +43,7 @@ class Plan:
     evaluation: EvaluationConfig
     cache: CacheConfig
     sweep: SweepConfig
+    launch: LaunchConfig
     chosen: Mapping[str, Component]
     """The component of each single-choice group."""
     settings: Mapping[str, Any]
@@ -94,6 +97,7 @@ class Plan:
 def make_plan(config: DictConfig) -> Plan:
     """Check every key and build the settings. Raises ConfigError naming the key and the remedy."""
     check_seed(config.seed)
+    count_devices(config)
     sections = {name: to_object(config[name], name) for name in SECTIONS}
     chosen, settings = {}, {}
     for group in SINGLE_GROUPS:

@@ -17,6 +17,7 @@ from prefrun.console import console
 from prefrun.jobs.identity import identify
 from prefrun.plan import Plan, make_plan, missing_choice
 from prefrun.plugins import plugin_manager
+from prefrun.processes.checks import check_launch
 from prefrun.run_header import print_header, print_result
 from prefrun.rundir.directory import RunDirectory
 from prefrun.rundir.files import write_atomically, write_json
@@ -24,6 +25,7 @@ from prefrun.rundir.lock import locked
 from prefrun.rundir.manifest import check_same_data, collect_manifest
 from prefrun.rundir.run import Run
 from prefrun.rundir.status import fail, finish, interrupt, start
+from prefrun.schema import ALONE
 from prefrun.sharing import sharing
 
 if TYPE_CHECKING:
@@ -126,20 +128,27 @@ def prepare(plan: Plan, data: DataSplit) -> Inputs:
     if algorithm.uses_model and isinstance(plan.settings["model"], NoModelConfig):
         raise missing_choice("model")
     algorithm.check(data, reward)
+    check_launch(plan, algorithm)
     return Inputs(plan, data, reward, algorithm)
 
 
 def carry_out(inputs: Inputs, directory: RunDirectory, origin: Origin) -> dict[str, Any]:
     """Do what is left of the run in DIRECTORY, which this process has locked."""
     plan, data, reward, algorithm = inputs.plan, inputs.data, inputs.reward, inputs.algorithm
-    return _carry_out(Job(plan, data, reward, algorithm, directory, origin))
+    job = Job(plan, data, reward, algorithm, directory, origin)
+    if plan.launch.strategy == ALONE:
+        return carry_out_here(job)
+    from prefrun.processes.launch import carry_out_in_processes  # needs torch
+
+    return carry_out_in_processes(job)
 
 
-def _carry_out(job: Job) -> dict[str, Any]:
+def carry_out_here(job: Job) -> dict[str, Any]:
+    """Do what is left of JOB in this process."""
     with log_to(job.directory.log):
-        this = _identify(job)
+        this = describe_run(job)
         print_header(this, job)
-        _write_origin(this, job)
+        write_origin(this, job)
         start(job.directory)
         summary = _tracked(this, job)
     print_result(this, job, summary)
@@ -176,7 +185,8 @@ def _tracked(this: Run, job: Job) -> dict[str, Any]:
     return summary
 
 
-def _write_origin(this: Run, job: Job) -> None:
+def write_origin(this: Run, job: Job) -> None:
+    """Write what JOB is made from, unless an earlier try has."""
     if not job.directory.manifest.exists():
         config = OmegaConf.create(dict(job.plan.plain))
         write_atomically(job.directory.config, OmegaConf.to_yaml(config))
@@ -197,7 +207,8 @@ def log_to(file: Path) -> Iterator[None]:
         handler.close()
 
 
-def _identify(job: Job) -> Run:
+def describe_run(job: Job) -> Run:
+    """Return what hooks and trackers are told of JOB."""
     plan, data = job.plan, job.data
     algo = plan.chosen["algo"].name
     model = [plan.chosen["model"].name] if job.algorithm.uses_model else []

@@ -144,6 +144,34 @@ class SweepConfig:
         _one_of("sweep.on_failure", self.on_failure, (CONTINUE, STOP))
 
 
+ALONE, DDP, FSDP, DEEPSPEED = "none", "ddp", "fsdp", "deepspeed"
+STRATEGIES = (ALONE, DDP, FSDP, DEEPSPEED)
+
+
+@dataclass
+class LaunchConfig:
+    """One job over many devices of this machine, a process each; trainer.batch_size is each's."""
+
+    strategy: str = ALONE
+    """One of STRATEGIES; none = one process, this one."""
+    processes: int | None = None
+    """>= 1; None = as many as there are GPUs."""
+    zero_stage: int = 2
+    """Of strategy=deepspeed: 1 = the optimizer's state is sharded; 2 = the gradients, too."""
+
+    def __post_init__(self) -> None:
+        _one_of("launch.strategy", self.strategy, STRATEGIES)
+        if self.processes is not None:
+            _at_least("launch.processes", self.processes, 1)
+        if self.strategy == ALONE and (self.processes or 1) > 1:
+            raise ConfigError(
+                f"launch.processes={self.processes} does nothing with launch=none\n"
+                "  remedy: add launch=accelerate"
+            )
+        if self.zero_stage not in (1, 2):
+            raise ConfigError(f"launch.zero_stage={self.zero_stage} must be 1 or 2")
+
+
 @dataclass
 class RunConfig:
     """The keys of a run."""
@@ -162,6 +190,7 @@ class RunConfig:
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     cache: CacheConfig = field(default_factory=CacheConfig)
     sweep: SweepConfig = field(default_factory=SweepConfig)
+    launch: LaunchConfig = field(default_factory=LaunchConfig)
 
 
 def check_seed(seed: int) -> None:

@@ -21,6 +21,7 @@ keys scripts rely on:
   output_dir=DIR  seed=N  trainer.max_steps=N  trainer.learning_rate=X  trainer.batch_size=N
   data.path=FILE|DIR  data.max_records=N  data.on_bad_record=error|skip  model.name=NAME|DIR
   algo.beta=X  algo.loss=NAME  tracker.mode=offline|online|disabled
+  launch=accelerate  launch.processes=N  launch.strategy=ddp|fsdp|deepspeed
 more: `prefrun GROUP=NAME --help` lists that choice's keys; `prefrun algo=... --cfg job` prints the
 whole configuration; `prefrun --info defaults` explains it; `eval "$(prefrun -sc install=bash)"`
 completes names in the shell."""

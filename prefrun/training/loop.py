@@ -21,6 +21,7 @@ from prefrun.policy.collate import Example
 from prefrun.policy.policy import BranchLogps
 from prefrun.policy.scoring import scored_batches
 from prefrun.records.tree import PreferenceTree
+from prefrun.schema import FSDP
 from prefrun.training.arguments import training_arguments
 from prefrun.training.compiling import check_compiler, compiled_layers
 from prefrun.training.dataset import ExampleDataset
@@ -28,6 +29,7 @@ from prefrun.training.gate import check_step_zero
 from prefrun.training.observer import Observer
 from prefrun.training.record import record_reference
 from prefrun.training.session import Session
+from prefrun.training.spread import gather, part, shard
 from prefrun.training.step import collate_step
 from prefrun.training.trainer import PreferenceTrainer
 
@@ -57,8 +59,10 @@ def train(
         trainer.restore(checkpoint)
         session.loaded.model.eval()
         return
-    examples = make_examples(session, algorithm, prepared, round)
-    if "reference" in algorithm.needs and not round:
+    with trainer.args.main_process_first():  # the others then read the same from the cache
+        examples = make_examples(session, algorithm, prepared, round)
+    is_main = trainer.args.process_index == 0
+    if "reference" in algorithm.needs and not round and is_main:
         record_reference(session.directory, [each.reference or () for each in examples])
     if checkpoint is None and "reference" in algorithm.needs:
         _gate(session, examples[: settings.batch_size])
@@ -77,6 +81,10 @@ def train(
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     session.steps = earlier + trainer.state.global_step
     session.tokens += trainer.tokens
+    if trainer.is_fsdp_enabled:
+        sharded = trainer.model
+        gather(sharded, session.load_again().model if is_main else None)
+    part()
     session.loaded.model.eval()
 
 
@@ -97,7 +105,7 @@ def _trainer(
     if round is not None and not settings.checkpoint_steps:  # its end is kept for a resumed run
         arguments.save_strategy = SaveStrategy.STEPS
         arguments.save_steps = arguments.max_steps
-    return PreferenceTrainer(
+    trainer = PreferenceTrainer(
         algorithm=algorithm,
         order=algorithm.order(trees, arguments.max_steps * per_step, seed),
         model=session.loaded.model,
@@ -111,6 +119,9 @@ def _trainer(
         ),
         processing_class=session.loaded.tokenizer,
     )
+    if session.config.launch.strategy == FSDP:
+        shard(trainer)
+    return trainer
 
 
 def _step_of(checkpoint: Path | None) -> int:

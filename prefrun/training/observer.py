@@ -11,6 +11,8 @@ from typing import Any, Protocol
 
 from transformers import TrainerCallback
 
+from prefrun.training.spread import any_process
+
 SKIPPED_LOGS = ("epoch", "total_flos")
 
 
@@ -48,8 +50,9 @@ class Observer(TrainerCallback):
             self.listener.step_done(
                 self.earlier + state.global_step, self.earlier + state.max_steps
             )
-        if self.stop_requested:
+        if any_process(self.stop_requested):  # else one would wait for the others' next step
             control.should_save = control.should_training_stop = True
+            self.stop_requested = True
         if control.should_save:  # a resumed run then starts with an empty average
             control.should_log = True
 

@@ -50,6 +50,11 @@ class Session:
         """The model to train, with its tokenizer."""
         return self._plan.build("model").load()  # type: ignore[no-any-return]
 
+    def load_again(self) -> LoadedModel:
+        """Let go of a model that was trained in shards, and return a whole one for its weights."""
+        self.__dict__["loaded"] = self._plan.build("model").load()
+        return self.loaded
+
     @cached_property
     def tokeniser(self) -> Tokeniser:
         """Turns trees into token ids under the run's length limits."""

@@ -22,6 +22,7 @@ from prefrun.policy.logprobs import token_logprobs
 from prefrun.training.companion import Companion
 from prefrun.training.disk import reporting_full_disk
 from prefrun.training.joint import LOGPS, join, results_of, share, slopes_by
+from prefrun.training.spread import means
 
 Parts = list[dict[str, Any]]
 STAGING = "incomplete"
@@ -205,8 +206,8 @@ class PreferenceTrainer(Trainer):
             raise NonFiniteError(self._complaint("a gradient", self._ids))
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add the algorithm's metrics, averaged since the last line."""
-        logs |= {name: sum(values) / len(values) for name, values in self._metrics.items()}
+        """Add the algorithm's metrics, averaged since the last line and over processes."""
+        logs |= means(self._metrics)
         self._metrics.clear()
         super().log(logs, start_time)
 

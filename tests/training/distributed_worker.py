@@ -15,9 +15,7 @@ from unittest.mock import patch
 
 import torch
 import torch.distributed
-from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
 from torch.distributed.fsdp import FSDPModule, fully_shard
-from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
 from transformers import TrainerCallback
 
@@ -31,6 +29,7 @@ from prefrun.policy.packing import Packing
 from prefrun.schema import TrainerConfig
 from prefrun.training.arguments import training_arguments
 from prefrun.training.dataset import ExampleDataset
+from prefrun.training.spread import full, shard
 from prefrun.training.step import collate_step
 from prefrun.training.trainer import PreferenceTrainer
 from tests.policy.conftest import build_model
@@ -128,7 +127,7 @@ def train(case: Case, examples: list[Example], folder: Path, batches: int = 1) -
         trainer = run(folder / f"checkpoint-{STEPS - 1}")
     return {
         "losses": [line["loss"] for line in trainer.state.log_history if "loss" in line],
-        "weights": {name: _whole(value) for name, value in trainer.model.named_parameters()},
+        "weights": {name: full(value) for name, value in trainer.model.named_parameters()},
         "wrapped": _wrapping(trainer),
         "passes": passes,
         "seen": seen,
@@ -151,14 +150,7 @@ def _arguments(case: Case, folder: Path, batch_size: int, batches: int) -> Any:
 
 
 def _shard(trainer: PreferenceTrainer, how: str) -> None:
-    """Ask for FSDP2 as accelerate does on GPUs; on CPUs it silently does without."""
-    state = trainer.accelerator.state
-    state.distributed_type = DistributedType.FSDP
-    policy = "transformer_based_wrap" if how == "accelerate" else "no_wrap"
-    state.fsdp_plugin = FullyShardedDataParallelPlugin(
-        fsdp_version=2, auto_wrap_policy=policy, cpu_ram_efficient_loading=False
-    )
-    trainer.is_fsdp_enabled = True
+    shard(trainer, "transformer_based_wrap" if how == "accelerate" else "no_wrap")
     if how == "layers":
         for layer in trainer.model.model.layers:
             fully_shard(layer)
@@ -169,11 +161,6 @@ def _wrapping(trainer: PreferenceTrainer) -> str:
     if isinstance(trainer.model_wrapped, FSDPModule):
         return "fsdp"
     return "ddp" if isinstance(trainer.model_wrapped, DistributedDataParallel) else ""
-
-
-def _whole(value: torch.Tensor) -> torch.Tensor:
-    value = value.detach()
-    return value.full_tensor() if isinstance(value, DTensor) else value
 
 
 def main() -> None:

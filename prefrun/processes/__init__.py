@@ -1,0 +1,1 @@
+"""One job over many processes of this machine, each with a device of its own."""
