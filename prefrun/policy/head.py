@@ -195,7 +195,7 @@ def unwrap(model: Any) -> Any:
             model = model.get_base_model()
         elif hasattr(model, "_orig_mod"):
             model = model._orig_mod
-        elif hasattr(model, "get_output_embeddings"):
+        elif hasattr(type(model), "get_output_embeddings"):  # DeepSpeed shows what it wraps
             return model
         else:
             model = model.module

@@ -73,6 +73,8 @@ def _join(gpus: bool) -> None:
 
     if gpus:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    else:
+        os.environ.setdefault("DS_ACCELERATOR", "cpu")  # DeepSpeed would take what it finds
     # its output head gives views of tensors that nothing is written into
     warnings.filterwarnings("ignore", "FSDP2-wrapped module .* returned a view", UserWarning)
     torch.distributed.init_process_group("cpu:gloo,cuda:nccl" if gpus else "gloo", timeout=TIMEOUT)

@@ -21,7 +21,7 @@ from prefrun.policy.collate import Example
 from prefrun.policy.policy import BranchLogps
 from prefrun.policy.scoring import scored_batches
 from prefrun.records.tree import PreferenceTree
-from prefrun.schema import FSDP
+from prefrun.schema import DEEPSPEED, FSDP
 from prefrun.training.arguments import training_arguments
 from prefrun.training.compiling import check_compiler, compiled_layers
 from prefrun.training.dataset import ExampleDataset
@@ -29,7 +29,7 @@ from prefrun.training.gate import check_step_zero
 from prefrun.training.observer import Observer
 from prefrun.training.record import record_reference
 from prefrun.training.session import Session
-from prefrun.training.spread import gather, part, shard
+from prefrun.training.spread import gather, part, partition, shard, total
 from prefrun.training.step import collate_step
 from prefrun.training.trainer import PreferenceTrainer
 
@@ -61,8 +61,7 @@ def train(
         return
     with trainer.args.main_process_first():  # the others then read the same from the cache
         examples = make_examples(session, algorithm, prepared, round)
-    is_main = trainer.args.process_index == 0
-    if "reference" in algorithm.needs and not round and is_main:
+    if "reference" in algorithm.needs and not round and trainer.args.process_index == 0:
         record_reference(session.directory, [each.reference or () for each in examples])
     if checkpoint is None and "reference" in algorithm.needs:
         _gate(session, examples[: settings.batch_size])
@@ -80,9 +79,14 @@ def train(
     ):
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     session.steps = earlier + trainer.state.global_step
-    session.tokens += trainer.tokens
+    session.tokens += total(trainer.tokens)
+    _end(session, trainer)
+
+
+def _end(session: Session, trainer: PreferenceTrainer) -> None:
+    """Leave the other processes, if any, with a model that the first one can evaluate alone."""
     if trainer.is_fsdp_enabled:
-        sharded = trainer.model
+        sharded, is_main = trainer.model, trainer.args.process_index == 0
         gather(sharded, session.load_again().model if is_main else None)
     part()
     session.loaded.model.eval()
@@ -119,8 +123,11 @@ def _trainer(
         ),
         processing_class=session.loaded.tokenizer,
     )
-    if session.config.launch.strategy == FSDP:
+    launch = session.config.launch
+    if launch.strategy == FSDP:
         shard(trainer)
+    if launch.strategy == DEEPSPEED:
+        partition(trainer, launch.zero_stage)
     return trainer
 
 

@@ -22,7 +22,7 @@ from prefrun.policy.logprobs import token_logprobs
 from prefrun.training.companion import Companion
 from prefrun.training.disk import reporting_full_disk
 from prefrun.training.joint import LOGPS, join, results_of, share, slopes_by
-from prefrun.training.spread import means
+from prefrun.training.spread import backward, means
 
 Parts = list[dict[str, Any]]
 STAGING = "incomplete"
@@ -48,12 +48,11 @@ class PreferenceTrainer(Trainer):
         super().__init__(**arguments)
         self.algorithm = algorithm
         self.companion = Companion(algorithm, self.model)
-        self._order = order
         self.tokens = 0
         """Distinct tokens this process has trained on."""
         self._totals: dict[str, Tensor] = {}
         self._metrics: dict[str, list[float]] = defaultdict(list)
-        self._staging = False
+        self._order, self._staging = order, False
         self._ids: tuple[str, ...] = ()
 
     @property
@@ -137,7 +136,7 @@ class PreferenceTrainer(Trainer):
                     results = token_logprobs(model, part, self.algorithm.needs)
                     loss = self._loss(part, *results, counts=number < real)
                     total = total + loss.detach() * (number < real)
-                self.accelerator.backward(loss * (number < real))
+                backward(self, loss * (number < real), last)
         self.companion.end_step(self.accelerator)
         return total
 

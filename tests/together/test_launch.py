@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
@@ -20,14 +21,14 @@ from tests.together.conftest import MAIN, SMALL, Workplace
 pytestmark = pytest.mark.slow
 
 TWO = ("launch=accelerate", "launch.processes=2", "trainer.batch_size=2")
-STRATEGIES = ("ddp", "fsdp")
+STRATEGIES = ("ddp", "fsdp", *(["deepspeed"] if find_spec("deepspeed") else []))
 ACROSS = 1e-4
 """Tolerance between one process and two, which add in another order."""
 
 
 @pytest.fixture(scope="session")
 def spread(tmp_path_factory) -> Workplace:
-    """A workplace whose folders `ddp` and `fsdp` hold a finished run of two processes each."""
+    """A workplace whose folders, named by strategy, hold a finished run of two processes each."""
     place = Workplace(tmp_path_factory.mktemp("spread"))
     for strategy in STRATEGIES:
         done = place.run(*job(strategy), f"output_dir={strategy}")
@@ -195,6 +196,14 @@ def test_bad_input_is_refused_before_any_process_is_started(workplace, words, co
     done = workplace.run(*job("ddp"), "output_dir=cut", *words)
     assert done.returncode == 2
     assert complaint in done.stderr
+    assert not (workplace.folder / "cut").exists()
+
+
+@pytest.mark.skipif("deepspeed" in STRATEGIES, reason="DeepSpeed is installed")
+def test_deepspeed_must_be_installed(workplace):
+    done = workplace.run(*job("deepspeed"), "output_dir=cut")
+    assert done.returncode == 2
+    assert "remedy: pip install deepspeed" in done.stderr
     assert not (workplace.folder / "cut").exists()
 
 
