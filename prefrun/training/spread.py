@@ -68,7 +68,7 @@ def partition(trainer: Any, zero_stage: int) -> None:
         "bf16": {"enabled": trainer.model.dtype == torch.bfloat16},
         "fp16": {"enabled": trainer.model.dtype == torch.float16},
     }
-    config = HfTrainerDeepSpeedConfig(settings)
+    config: Any = HfTrainerDeepSpeedConfig(settings)  # type: ignore[no-untyped-call]
     config.trainer_config_process(trainer.args)
     config._dtype = torch.float32  # of a batch's scores and reference, which stay as they are
     state = _declared(trainer, DistributedType.DEEPSPEED)
