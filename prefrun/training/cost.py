@@ -25,19 +25,20 @@ class CostMeter:
             with suppress(OSError):  # Linux only; elsewhere the peak is that of the process so far
                 Path("/proc/self/clear_refs").write_text("5")
 
-    def read(self, tokens: int) -> dict[str, float | int | None]:
+    def read(self, tokens: int, processes: int = 1) -> dict[str, float | int | None]:
         """Return what was spent so far.
 
         `seconds` of the clock; `cpu_seconds` over all cores; `gpu_seconds`, those of the clock on
-        one GPU, None without; `tokens`: distinct TOKENS that went through the model in training;
-        `peak_memory_mib` of the GPU, else of the process, libraries included.
+        one GPU, times PROCESSES, None without; `tokens`: distinct TOKENS that went through the
+        model in training; `peak_memory_mib` of the GPU, else of the process, libraries included.
+        Of several processes CPU time and memory are the first one's.
         """
         seconds = time.perf_counter() - self._began
         peak = torch.cuda.max_memory_allocated() if self._gpu else _peak_bytes()
         return {
             "seconds": round(seconds, 3),
             "cpu_seconds": round(_cpu_seconds() - self._cpu, 3),
-            "gpu_seconds": round(seconds, 3) if self._gpu else None,
+            "gpu_seconds": round(seconds * processes, 3) if self._gpu else None,
             "tokens": tokens,
             "peak_memory_mib": round(peak / MEBIBYTE, 1),
         }

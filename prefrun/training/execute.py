@@ -73,7 +73,7 @@ def execute(run: Run, job: Job, tracker: Tracker, watch: Stopwatch) -> dict[str,
             before=before,
             after=after,
             timing=watch.seconds,
-            cost=cost.read(session.tokens),
+            cost=cost.read(session.tokens, plan.launch.processes or 1),
             records=_record_counts(session),
         )
         write_json(directory.summary, summary)

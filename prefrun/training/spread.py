@@ -13,6 +13,8 @@ from torch.distributed.tensor import DTensor
 
 from prefrun.errors import ConfigError
 
+Passes = list[dict[str, Any]]
+
 
 def any_process(flag: bool) -> bool:
     """Whether FLAG is set in any process: all of them must take the same way."""
@@ -33,6 +35,16 @@ def means(values: Mapping[str, Sequence[float]]) -> dict[str, float]:
             sums[name] = sums.get(name, 0.0) + total
             counts[name] = counts.get(name, 0) + count
     return {name: total / counts[name] for name, total in sums.items()}
+
+
+def in_step_with_others(is_joint: bool, passes: Passes) -> tuple[Passes, Passes]:
+    """Return rehearsals and PASSES, as many as the process with the most has.
+
+    Sharded models exchange weights in every pass, so idle ones repeat their first pass.
+    """
+    joint, lengths = zip(*_of_all((is_joint, len(passes))), strict=True)
+    passes = [*passes, *passes[:1] * (max(lengths) - len(passes))]
+    return (passes if any(joint) else []), passes
 
 
 def _of_all(value: Any) -> list[Any]:

@@ -22,9 +22,8 @@ from prefrun.policy.logprobs import token_logprobs
 from prefrun.training.companion import Companion
 from prefrun.training.disk import reporting_full_disk
 from prefrun.training.joint import LOGPS, join, results_of, share, slopes_by
-from prefrun.training.spread import backward, means
+from prefrun.training.spread import backward, in_step_with_others, means
 
-Parts = list[dict[str, Any]]
 STAGING = "incomplete"
 """Folder below checkpoints/ that holds a checkpoint until it is whole."""
 
@@ -121,7 +120,7 @@ class PreferenceTrainer(Trainer):
         self.tokens += step["tokens"]
         rehearsals, real = (passes if joint else []), len(passes)
         if self.is_fsdp_enabled or self.is_deepspeed_enabled:
-            rehearsals, passes = self._in_step_with_others(bool(joint), passes)
+            rehearsals, passes = in_step_with_others(bool(joint), passes)
         with torch.no_grad():
             rehearsed = [results_of(model, part, self.algorithm.needs) for part in rehearsals]
         total = torch.zeros((), device=self.args.device)
@@ -139,16 +138,6 @@ class PreferenceTrainer(Trainer):
                 backward(self, loss * (number < real), last)
         self.companion.end_step(self.accelerator)
         return total
-
-    def _in_step_with_others(self, is_joint: bool, passes: Parts) -> tuple[Parts, Parts]:
-        """Return rehearsals and passes, as many as the process with the most has.
-
-        Sharded models exchange weights in every pass, so idle ones repeat their first pass.
-        """
-        mine = torch.tensor([[is_joint, len(passes)]], device=self.args.device)
-        any_joint, most = self.accelerator.gather(mine).amax(0).tolist()
-        passes = [*passes, *passes[:1] * (most - len(passes))]
-        return (passes if any_joint else []), passes
 
     def _joint_loss(
         self, joint: dict[str, Any], whole: dict[str, Tensor]

@@ -192,6 +192,7 @@ def test_decoder_layers_are_found_by_name_or_as_the_longest_list(make_model):
         model._no_split_modules = None
         assert layers == decoder_layers(model)
         assert len(layers) == 2
+
     class Layerless(torch.nn.Module):
         def get_output_embeddings(self):
             return None
