@@ -195,7 +195,7 @@ def unwrap(model: Any) -> Any:
             model = model.get_base_model()
         elif hasattr(model, "_orig_mod"):
             model = model._orig_mod
-        elif hasattr(type(model), "get_output_embeddings"):  # DeepSpeed shows what it wraps
-            return model
+        elif hasattr(type(model), "get_output_embeddings") or not hasattr(model, "module"):
+            return model  # of the class: DeepSpeed's engine shows what it wraps
         else:
             model = model.module
