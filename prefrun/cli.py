@@ -12,6 +12,8 @@ from prefrun.processes.checks import refuse_other_launchers
 COMMANDS = {
     "plugins": ("prefrun.commands.plugins:plugins", "list what is installed, broken ones too"),
     "explain": ("prefrun.commands.explain:explain", "NAME: formula, defaults, source, pitfalls"),
+    "new": ("prefrun.commands.new:new", "KIND NAME: write a small plugin to begin from"),
+    "check": ("prefrun.commands.check:check", "NAME: is a component sound, property by property"),
     "report": ("prefrun.commands.report:report", "DIR...: table and plots of finished runs"),
     "status": ("prefrun.commands.status:status", "DIR: how far a sweep is, live"),
     "diff": ("prefrun.commands.diff:diff", "RUN_A RUN_B: what differs, results included"),

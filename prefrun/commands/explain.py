@@ -5,9 +5,9 @@ from __future__ import annotations
 import inspect
 
 from prefrun.commands.fields import all_keys_of
+from prefrun.commands.named import components_called
 from prefrun.component import Component
-from prefrun.errors import ConfigError, closest
-from prefrun.plugins import registered
+from prefrun.errors import ConfigError
 
 
 def explain(arguments: list[str]) -> int:
@@ -18,13 +18,7 @@ def explain(arguments: list[str]) -> int:
     if len(arguments) != 1:
         raise ConfigError("usage: prefrun explain NAME, such as `prefrun explain lipo`")
     name = arguments[0].rpartition("=")[2]
-    found = [entry for (_, other), entry in registered().items() if other == name]
-    if not found:
-        names = sorted({other for _, other in registered()})
-        raise ConfigError(
-            f"no component is called '{name}'.{closest(name, names)} Known: {', '.join(names)}"
-        )
-    for entry in found:
+    for entry in components_called(name):
         plugin = entry.plugin
         print(f"{entry.component.group}={name}: {entry.component.summary}")
         print(f"from {plugin.distribution} {plugin.version} ({entry.component.factory})\n")

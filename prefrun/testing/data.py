@@ -144,5 +144,14 @@ def check_data(
     DATA: what follows `data=`, or a Component; it is loaded five times, so choose a small source by
     OVERRIDES, such as 'path=FILE'. Further arguments and errors as for `check_algorithm`.
     """
+    return settle(suite_of(data, overrides, expected_failures))
+
+
+def suite_of(
+    data: str | Component,
+    overrides: Sequence[str] = (),
+    expected: Mapping[str, str] | None = None,
+) -> Suite:
+    """Return the checks of a data source, none of them judged yet."""
     subject = DataSubject(find_component("data", data), overrides)
-    return settle(Suite(subject, PROPERTIES, expected_failures))
+    return Suite(subject, PROPERTIES, expected)

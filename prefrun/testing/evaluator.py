@@ -95,5 +95,14 @@ def check_evaluator(
     EVALUATOR: a name as in `evaluator=[NAME]`, or a Component. Further arguments and errors as for
     `check_algorithm`.
     """
+    return settle(suite_of(evaluator, overrides, expected_failures))
+
+
+def suite_of(
+    evaluator: str | Component,
+    overrides: Sequence[str] = (),
+    expected: Mapping[str, str] | None = None,
+) -> Suite:
+    """Return the checks of an evaluator, none of them judged yet."""
     subject = EvaluatorSubject(find_component("evaluator", evaluator), overrides)
-    return settle(Suite(subject, PROPERTIES, expected_failures))
+    return Suite(subject, PROPERTIES, expected)

@@ -134,7 +134,16 @@ def check_reward(
     REWARD: what follows `reward=`, or a Component. TREES: records it can judge; default:
     `make_trees()`. Further arguments and errors as for `check_algorithm`.
     """
-    component = find_component("reward", reward)
-    subject = RewardSubject(component, overrides)
+    return settle(suite_of(reward, overrides, expected_failures, trees))
+
+
+def suite_of(
+    reward: str | Component,
+    overrides: Sequence[str] = (),
+    expected: Mapping[str, str] | None = None,
+    trees: Sequence[PreferenceTree] | None = None,
+) -> Suite:
+    """Return the checks of a reward, none of them judged yet."""
+    subject = RewardSubject(find_component("reward", reward), overrides)
     subject.trees = make_trees() if trees is None else trees
-    return settle(Suite(subject, PROPERTIES, expected_failures))
+    return Suite(subject, PROPERTIES, expected)

@@ -91,5 +91,14 @@ def check_tracker(
     TRACKER: what follows `tracker=`, or a Component; choose a mode without network by OVERRIDES.
     Further arguments and errors as for `check_algorithm`.
     """
+    return settle(suite_of(tracker, overrides, expected_failures))
+
+
+def suite_of(
+    tracker: str | Component,
+    overrides: Sequence[str] = (),
+    expected: Mapping[str, str] | None = None,
+) -> Suite:
+    """Return the checks of a tracker, none of them judged yet."""
     subject = TrackerSubject(find_component("tracker", tracker), overrides)
-    return settle(Suite(subject, PROPERTIES, expected_failures))
+    return Suite(subject, PROPERTIES, expected)

@@ -37,7 +37,7 @@ def algorithm_checks(
     An algorithm that is no LossAlgorithm gets only the checks that need no loss.
     Raises PluginError where it is not installed, ValueError for an unknown check name.
     """
-    return checks_of(_suite(algorithm, overrides, expected_failures))
+    return checks_of(suite_of(algorithm, overrides, expected_failures))
 
 
 def check_algorithm(
@@ -50,12 +50,15 @@ def check_algorithm(
 
     Raises AssertionError that names every failed check with what was seen. Prints what was skipped.
     """
-    return settle(_suite(algorithm, overrides, expected_failures))
+    return settle(suite_of(algorithm, overrides, expected_failures))
 
 
-def _suite(
-    algorithm: str | Component, overrides: Sequence[str], expected: Mapping[str, str] | None
+def suite_of(
+    algorithm: str | Component,
+    overrides: Sequence[str] = (),
+    expected: Mapping[str, str] | None = None,
 ) -> Suite:
+    """Return the checks of an algorithm, none of them judged yet."""
     component = find_component("algo", algorithm)
     subject = AlgorithmSubject(component, overrides)
     subject.known_differences = known_differences(expected or {})

@@ -1,0 +1,23 @@
+"""Finds components by the name a user typed, in whatever group."""
+
+from __future__ import annotations
+
+from prefrun.errors import ConfigError, closest
+from prefrun.plugins import Registered, plugin_manager, registered
+
+
+def components_called(name: str) -> list[Registered]:
+    """Return every component called NAME.
+
+    Raises ConfigError, with the closest name or why a plugin of that name is broken, where none is.
+    """
+    found = [entry for (_, other), entry in registered().items() if other == name]
+    if not found:
+        for plugin in plugin_manager()[1]:
+            if plugin.error and plugin.name == name:
+                raise ConfigError(f"the plugin '{name}' failed to load: {plugin.error}")
+        names = sorted({other for _, other in registered()})
+        raise ConfigError(
+            f"no component is called '{name}'.{closest(name, names)} Known: {', '.join(names)}"
+        )
+    return found
