@@ -15,6 +15,28 @@ from prefrun.errors import PluginError, closest
 
 ENTRY_POINT_GROUP = "prefrun"
 BLOCK_VARIABLE = "PREFRUN_BLOCK"
+OWN_DISTRIBUTIONS = frozenset(
+    (
+        "prefrun",
+        "prefrun-augmented",
+        "prefrun-lab",
+        "prefrun-launchers",
+        "prefrun-lipo",
+        "prefrun-listwise",
+        "prefrun-optuna",
+        "prefrun-orchestrator",
+        "prefrun-pairs",
+        "prefrun-pairwise",
+        "prefrun-robust",
+        "prefrun-rps",
+        "prefrun-simulpl",
+        "prefrun-tiny",
+        "prefrun-tpo",
+        "prefrun-ultrafeedback",
+        "prefrun-wandb",
+    )
+)
+"""Those of this project; a run names every other one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +108,13 @@ def _version(distribution: str) -> str:
         return version(distribution)
     except PackageNotFoundError:
         return "unknown"
+
+
+def print_foreign_plugins() -> None:
+    """Name every plugin that comes from elsewhere, before a component or hook of it is called."""
+    for plugin in plugin_manager()[1]:
+        if plugin.error is None and plugin.distribution not in OWN_DISTRIBUTIONS:
+            print(f"plugin {plugin.name}: {plugin.distribution} {plugin.version} ({plugin.source})")
 
 
 @cache
