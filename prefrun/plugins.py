@@ -10,6 +10,7 @@ from importlib.metadata import EntryPoint, entry_points
 import pluggy
 
 from prefrun import builtin, hookspecs
+from prefrun.api_version import check_api
 from prefrun.component import GROUPS, Component
 from prefrun.errors import PluginError, closest
 
@@ -79,12 +80,14 @@ def _register(manager: pluggy.PluginManager, point: EntryPoint) -> Plugin:
     version = point.dist.version if point.dist else "unknown"
     error = None
     try:
+        check_api(point.module)
         module = point.load()
         manager.register(module, name=point.name)
         _check_hooks(module)
         _check_components(manager, point.name)
     except Exception as problem:  # whatever a stranger's module raises must not break the others
-        error = " ".join(f"{type(problem).__name__}: {problem}".split())
+        kind = "" if isinstance(problem, PluginError) else f"{type(problem).__name__}: "
+        error = " ".join(f"{kind}{problem}".split())
         if manager.has_plugin(point.name):
             manager.unregister(name=point.name)
     return Plugin(point.name, name, version, point.value, error)

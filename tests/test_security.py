@@ -74,8 +74,10 @@ def test_a_target_on_the_command_line_is_refused(prefrun, plugin_folder, tmp_pat
     [
         "hydra:\n  callbacks:\n    x:\n      _target_: planting.plant\n",
         "hydra:\n  callbacks:\n    x: ${oc.create:'{_target_:planting.plant}'}\n",
-        "evaluator:\n  make: create\nhydra:\n  callbacks:\n    x: ${oc.${evaluator.make}:'{_target_:planting.plant}'}\n",
-        "hydra:\n  callbacks:\n    x: ${evaluator.word}\nevaluator:\n  word:\n    _target_: planting.plant\n",
+        "evaluator:\n  make: create\nhydra:\n  callbacks:\n"
+        "    x: ${oc.${evaluator.make}:'{_target_:planting.plant}'}\n",
+        "hydra:\n  callbacks:\n    x: ${evaluator.word}\n"
+        "evaluator:\n  word:\n    _target_: planting.plant\n",
         "hydra:\n  job_logging:\n    version: 1\n    formatters:\n      x:\n"
         "        (): planting.plant\n",
     ],

@@ -11,9 +11,9 @@ MASK = "***"
 _NAME = r"(?:api_?key|access_?key|private_?key|token|secret|password|passwd|credentials?)"
 _SECRET_KEY = re.compile(rf"(?:^|[._-]){_NAME}$", re.IGNORECASE)
 _INSIDE = re.compile(
-    rf"((?<![A-Za-z0-9])(?:\w+[_-])?{_NAME}['\"]?\s*[:=]\s*)[^,}}\]&\s]+", re.IGNORECASE
+    rf"((?<![A-Za-z0-9])(?:\w+[_-])?{_NAME}['\"]?\s*\\?[:=]\s*)[^,}}\]&\s]+", re.IGNORECASE
 )
-_URL_PASSWORD = re.compile(r"(\w+://[^/\s:@]*:)[^/\s@]+(@)")
+_URL_PASSWORD = re.compile(r"(\w+\\?://[^/\s:@\\]*\\?:)[^/\s@]+(@)")  # Hydra escapes colons
 
 
 def mask_arguments(arguments: Sequence[str]) -> list[str]:

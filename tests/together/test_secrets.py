@@ -64,7 +64,12 @@ def leaks(folder):
     """The files of FOLDER that hold the secret."""
     files = [path for path in folder.rglob("*") if path.is_file()]
     assert files
-    return [path.name for path in files if SECRET.encode() in path.read_bytes()]
+    texts = {path.name: path.read_text(errors="replace") for path in files}
+    return [
+        f"{name}: {text[: text.index(SECRET)][-90:]}"
+        for name, text in texts.items()
+        if SECRET in text
+    ]
 
 
 @pytest.mark.usefixtures("keyed")
