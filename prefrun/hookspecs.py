@@ -24,6 +24,11 @@ What a plugin can be, and how it fits:
 - A configuration of an algorithm or data set may choose for other groups, where the user has not:
   `override /model@_global_.model: NAME` in the defaults list of its YAML file.
 - A tracker: a class of `prefrun.tracker.Tracker`, told of the run's life.
+
+This page is API 1. A plugin's module may say which one it was written for, as a plain number on a
+line of its own: `prefrun_api = 1`. A plugin for an older API, or one that does not say, goes on to
+work: hooks and arguments are added, and none is taken away or renamed. One for a newer API is not
+loaded, and `prefrun plugins` says why.
 """
 
 from __future__ import annotations
@@ -39,6 +44,8 @@ if TYPE_CHECKING:
     from prefrun.component import Component
     from prefrun.rundir.run import Run
 
+API = 1
+"""Rises by 1 where this page gains a hook or an argument."""
 hookspec = HookspecMarker("prefrun")
 
 

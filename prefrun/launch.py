@@ -20,7 +20,8 @@ from prefrun.config_checks import check_composed
 from prefrun.config_errors import config_error, hydra_error
 from prefrun.paths import conf_dir
 from prefrun.quick_composing import quick_composing
-from prefrun.sweep import Sweep, is_sweep, sweep_words
+from prefrun.sweep import Sweep, is_sweep, sweep_words, without_hydras_file
+from prefrun.trust import check_arguments, only_trusted_code
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -33,6 +34,7 @@ def launch(arguments: Sequence[str]) -> int:
 
     Raises PrefrunError for what the user can mend. HYDRA_FULL_ERROR=1 shows the traceback too.
     """
+    check_arguments(arguments)
     register_configs()
     before = os.environ.get(FULL_ERROR)
     wanted_traceback = before == "1"
@@ -45,7 +47,7 @@ def launch(arguments: Sequence[str]) -> int:
     Sweep.current, code = None, 0
     os.environ[FULL_ERROR] = "1"  # else Hydra prints errors in its own way and exits with 1
     try:
-        with quick_composing():
+        with quick_composing(), without_hydras_file(), only_trusted_code(arguments):
             main(job.run)()
     except SystemExit as stop:  # Hydra's own --info, --cfg and completion end this way
         if not isinstance(stop.code, int | None):

@@ -30,7 +30,7 @@ from prefrun.schema import (
 
 SINGLE_GROUPS = ("algo", "data", "model", "reward", "tracker")
 SECTIONS = ("trainer", "evaluation", "cache", "sweep", "launch")
-COSMETIC_KEYS = ("output_dir", "tracker", "cache", "sweep")
+COSMETIC_KEYS = ("output_dir", "tracker", "cache", "sweep", "trust_code")
 """Keys that change no result, so they are no part of a run's identity."""
 
 

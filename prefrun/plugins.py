@@ -10,11 +10,34 @@ from importlib.metadata import EntryPoint, entry_points
 import pluggy
 
 from prefrun import builtin, hookspecs
+from prefrun.api_version import check_api
 from prefrun.component import GROUPS, Component
 from prefrun.errors import PluginError, closest
 
 ENTRY_POINT_GROUP = "prefrun"
 BLOCK_VARIABLE = "PREFRUN_BLOCK"
+OWN_DISTRIBUTIONS = frozenset(
+    (
+        "prefrun",
+        "prefrun-augmented",
+        "prefrun-lab",
+        "prefrun-launchers",
+        "prefrun-lipo",
+        "prefrun-listwise",
+        "prefrun-optuna",
+        "prefrun-orchestrator",
+        "prefrun-pairs",
+        "prefrun-pairwise",
+        "prefrun-robust",
+        "prefrun-rps",
+        "prefrun-simulpl",
+        "prefrun-tiny",
+        "prefrun-tpo",
+        "prefrun-ultrafeedback",
+        "prefrun-wandb",
+    )
+)
+"""Those of this project; a run names every other one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +80,14 @@ def _register(manager: pluggy.PluginManager, point: EntryPoint) -> Plugin:
     version = point.dist.version if point.dist else "unknown"
     error = None
     try:
+        check_api(point.module)
         module = point.load()
         manager.register(module, name=point.name)
         _check_hooks(module)
         _check_components(manager, point.name)
     except Exception as problem:  # whatever a stranger's module raises must not break the others
-        error = " ".join(f"{type(problem).__name__}: {problem}".split())
+        kind = "" if isinstance(problem, PluginError) else f"{type(problem).__name__}: "
+        error = " ".join(f"{kind}{problem}".split())
         if manager.has_plugin(point.name):
             manager.unregister(name=point.name)
     return Plugin(point.name, name, version, point.value, error)
@@ -86,6 +111,13 @@ def _version(distribution: str) -> str:
         return version(distribution)
     except PackageNotFoundError:
         return "unknown"
+
+
+def print_foreign_plugins() -> None:
+    """Name every plugin that comes from elsewhere, before a component or hook of it is called."""
+    for plugin in plugin_manager()[1]:
+        if plugin.error is None and plugin.distribution not in OWN_DISTRIBUTIONS:
+            print(f"plugin {plugin.name}: {plugin.distribution} {plugin.version} ({plugin.source})")
 
 
 @cache

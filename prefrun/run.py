@@ -16,13 +16,14 @@ from prefrun.builtin.config import NoModelConfig
 from prefrun.console import console
 from prefrun.jobs.identity import identify
 from prefrun.plan import Plan, make_plan, missing_choice
-from prefrun.plugins import plugin_manager
+from prefrun.plugins import plugin_manager, print_foreign_plugins
 from prefrun.processes.checks import check_launch
 from prefrun.run_header import print_header, print_result
 from prefrun.rundir.directory import RunDirectory
 from prefrun.rundir.files import write_atomically, write_json
 from prefrun.rundir.lock import locked
 from prefrun.rundir.manifest import check_same_data, collect_manifest
+from prefrun.rundir.masking import MaskingFormatter, mask_values
 from prefrun.rundir.run import Run
 from prefrun.rundir.status import fail, finish, interrupt, start
 from prefrun.schema import ALONE
@@ -91,6 +92,7 @@ def run(config: DictConfig, output_dir: Path, origin: Origin) -> dict[str, Any]:
     PrefrunError for a failure in the run, with the reason in status.json.
     """
     sharing.switch(False)
+    print_foreign_plugins()
     plan = make_plan(config)
     inputs = prepare(plan, read_data(plan))
     directory = RunDirectory(output_dir).create()
@@ -105,6 +107,7 @@ def resume(directory: RunDirectory, config: DictConfig, origin: Origin) -> dict[
     another process is at work in DIRECTORY.
     """
     sharing.switch(False)
+    print_foreign_plugins()
     plan = make_plan(config)
     inputs = prepare(plan, read_data(plan))
     check_same_data(directory, inputs.data.fingerprint)
@@ -188,7 +191,7 @@ def _tracked(this: Run, job: Job) -> dict[str, Any]:
 def write_origin(this: Run, job: Job) -> None:
     """Write what JOB is made from, unless an earlier try has."""
     if not job.directory.manifest.exists():
-        config = OmegaConf.create(dict(job.plan.plain))
+        config = OmegaConf.create(dict(this.config))
         write_atomically(job.directory.config, OmegaConf.to_yaml(config))
         write_json(job.directory.manifest, _manifest(this, job))
 
@@ -198,7 +201,7 @@ def log_to(file: Path) -> Iterator[None]:
     """Send warnings and tracebacks of this run to FILE."""
     handler = logging.FileHandler(file, delay=True)
     handler.setLevel(logging.WARNING)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(MaskingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.getLogger().addHandler(handler)
     try:
         yield
@@ -220,7 +223,7 @@ def describe_run(job: Job) -> Run:
         algo=algo,
         data=data.name,
         group=job.origin.group,
-        config=plan.plain,
+        config=mask_values(plan.plain),
     )
 
 

@@ -191,6 +191,9 @@ class RunConfig:
     cache: CacheConfig = field(default_factory=CacheConfig)
     sweep: SweepConfig = field(default_factory=SweepConfig)
     launch: LaunchConfig = field(default_factory=LaunchConfig)
+    trust_code: bool = False
+    """Let `_target_` in the configuration name code outside prefrun and its plugins. Counts on the
+    command line only."""
 
 
 def check_seed(seed: int) -> None:

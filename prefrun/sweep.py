@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -18,7 +18,9 @@ from prefrun.errors import ConfigError
 from prefrun.jobs.failures import COMMAND_ID, FAILED_JOBS, failures
 from prefrun.jobs.index import Index, read_index, write_index
 from prefrun.plan import to_object
+from prefrun.plugins import print_foreign_plugins
 from prefrun.rundir.lock import LOCK_FILE
+from prefrun.rundir.masking import mask_arguments
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -31,11 +33,11 @@ CHANGES_NO_JOB = (
     "hydra.sweeper.n_jobs=",
     "hydra.sweeper.n_trials=",
     "sweep.",
+    "trust_code=",
     "tracker",
     "cache.",
 )
 COMPARISON = "comparison.md"
-HYDRAS_FILE = "multirun.yaml"
 BASIC_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 
 
@@ -55,6 +57,25 @@ def sweep_words(arguments: Sequence[str]) -> list[str]:
     return [f"+hydra.job.env_set.{key}={value}" for key, value in values.items()]
 
 
+@contextmanager
+def without_hydras_file() -> Iterator[None]:
+    """While it lasts, Hydra writes no multirun.yaml: it would hold the secrets among the words."""
+    from hydra._internal.core_plugins import basic_sweeper
+    from omegaconf import OmegaConf
+
+    class Unsaved(OmegaConf):
+        @staticmethod
+        def save(*words: Any, **named: Any) -> None:
+            """Write nothing: sweep.json and each job's config.yaml say it all."""
+
+    module: Any = basic_sweeper
+    module.OmegaConf = Unsaved
+    try:
+        yield
+    finally:
+        module.OmegaConf = OmegaConf
+
+
 class Sweep(Callback):
     """The sweep this process launched. Hydra makes it, as config.yaml says, before any job."""
 
@@ -71,6 +92,7 @@ class Sweep(Callback):
             print(f"prefrun: {error}", file=sys.stderr)
             raise SystemExit(error.exit_code) from error
         Sweep.current = self
+        print_foreign_plugins()
         self.folder = Path(config.hydra.sweep.dir)
         self.command = str(config.hydra.job.env_set[COMMAND_ID])
         os.environ[COMMAND_ID] = self.command  # a launcher may speak for a job that died
@@ -103,7 +125,7 @@ class Sweep(Callback):
 
     def _leave_nothing(self) -> None:
         """Remove the folder of a command that was refused before its first job."""
-        ours = {HYDRAS_FILE, LOCK_FILE, "sweep.json"}
+        ours = {LOCK_FILE, "sweep.json"}
         with suppress(OSError):
             if {path.name for path in self.folder.iterdir()} <= ours:
                 for name in ours:
@@ -126,4 +148,4 @@ def planned_jobs(config: DictConfig) -> list[list[str]] | None:
     params = [f"{key}={value}" for key, value in (config.hydra.sweeper.params or {}).items()]
     words = [*params, *config.hydra.overrides.task]
     overrides = OverridesParser.create().parse_overrides(words)
-    return [list(job) for job in BasicSweeper.split_arguments(overrides, None)[0]]
+    return [mask_arguments(job) for job in BasicSweeper.split_arguments(overrides, None)[0]]

@@ -38,12 +38,18 @@ def stored_config(directory: RunDirectory, tracker: str | None = None) -> DictCo
     from omegaconf.errors import OmegaConfBaseException
 
     from prefrun.plan import retyped
-    from prefrun.rundir.configuration import read_config
+    from prefrun.rundir.configuration import flatten, read_config
     from prefrun.rundir.files import read_json
+    from prefrun.rundir.masking import holds_mask
 
     plain, names = read_config(directory.config), read_json(directory.manifest)["components"]
     if tracker is not None:
         plain, names = plain | {"tracker": {}}, names | {"tracker": tracker}
+    if masked := [key for key, value in flatten(plain).items() if holds_mask(value)]:
+        raise ConfigError(
+            f"{directory.config} holds no secrets, and so no {', '.join(masked)}\n"
+            "  remedy: begin a new run with the words that manifest.json lists"
+        )
     try:
         return retyped(plain, names)
     except OmegaConfBaseException as error:

@@ -14,6 +14,7 @@ from prefrun.jobs.identity import Identity
 from prefrun.jobs.index import Entry, Index, read_index, write_index
 from prefrun.rundir.directory import RunDirectory
 from prefrun.rundir.lock import LOCK_FILE, try_lock
+from prefrun.rundir.masking import mask_arguments
 from prefrun.rundir.status import FINISHED, read_status
 
 START, RESUME, SKIP, BUSY = "start", "resume", "skip", "busy"
@@ -41,7 +42,7 @@ def claim(
     """
     with FileLock(sweep / LOCK_FILE):
         index = read_index(sweep)
-        found, lock = _find(sweep, index, identity, number, list(overrides))
+        found, lock = _find(sweep, index, identity, number, mask_arguments(overrides))
         write_index(sweep, index)
     try:
         yield found

@@ -14,6 +14,7 @@ from prefrun.errors import PrefrunError
 from prefrun.jobs.claim import SKIP, claim
 from prefrun.jobs.index import read_index
 from prefrun.rundir.directory import RunDirectory
+from prefrun.rundir.masking import mask_arguments, mask_text
 from prefrun.rundir.status import RUNNING, fail, read_status, start
 
 FAILED_JOBS = "failed.jsonl"
@@ -27,18 +28,19 @@ def record_failure(
     sweep: Path, folder: Path, number: int, overrides: Sequence[str], error: BaseException
 ) -> None:
     """Write and print that job NUMBER of SWEEP failed with ERROR in FOLDER."""
+    reason = mask_text(str(error))
     failure = {
         "command": os.environ.get(COMMAND_ID),
         "job": number,
         "folder": folder.name,
-        "overrides": list(overrides),
+        "overrides": mask_arguments(overrides),
         "exit_code": error.exit_code if isinstance(error, PrefrunError) else 1,
-        "error": str(error) or type(error).__name__,
+        "error": reason or type(error).__name__,
     }
     with (sweep / FAILED_JOBS).open("a", encoding="utf-8") as file:
         file.write(json.dumps(failure) + "\n")
     kind = "" if isinstance(error, PrefrunError) else f"{type(error).__name__}: "
-    print(f"prefrun: job {number} in {folder} failed: {kind}{error}", file=sys.stderr)
+    print(f"prefrun: job {number} in {folder} failed: {kind}{reason}", file=sys.stderr)
 
 
 def record_refusal(sweep: Path, number: int, overrides: Sequence[str], error: Exception) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from prefrun.errors import PrefrunError
 from prefrun.jobs.identity import Identity
 from prefrun.rundir.files import read_json, write_json
+from prefrun.rundir.masking import mask_arguments
 
 INDEX = "sweep.json"
 
@@ -20,7 +21,7 @@ class Entry:
 
     folder: str
     overrides: list[str]
-    """The key=value words that last led to it."""
+    """The key=value words that last led to it, secrets masked."""
     identity: Identity | None
     """None where the job was refused before it had one."""
 
@@ -40,7 +41,8 @@ class Index:
 
     def with_words(self, overrides: Sequence[str]) -> list[Entry]:
         """The jobs that OVERRIDES last led to."""
-        return [entry for entry in self.entries if entry.overrides == list(overrides)]
+        words = mask_arguments(overrides)
+        return [entry for entry in self.entries if entry.overrides == words]
 
 
 def read_index(sweep: Path) -> Index:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from prefrun.errors import PrefrunError, RunPrunedError
 from prefrun.rundir.directory import RunDirectory
 from prefrun.rundir.files import read_json, write_json
+from prefrun.rundir.masking import mask_text
 
 RUNNING, FINISHED, FAILED, INTERRUPTED = "running", "finished", "failed", "interrupted"
 PRUNED = "pruned"
@@ -92,7 +93,8 @@ def fail(directory: RunDirectory, error: BaseException) -> None:
     reason = lines[0] if lines else type(error).__name__
     if lines and not isinstance(error, PrefrunError):
         reason = f"{type(error).__name__}: {reason}"
-    _end(directory, PRUNED if isinstance(error, RunPrunedError) else FAILED, reason)
+    ended = PRUNED if isinstance(error, RunPrunedError) else FAILED
+    _end(directory, ended, mask_text(reason))
 
 
 def interrupt(directory: RunDirectory) -> None:

@@ -22,6 +22,8 @@ SECRET = "hunter2"
         ["data.path=https://me:hunter2@example.org/x.jsonl"],
         ["data.path=https://example.org/x?token=hunter2&page=2"],
         ["https://me:hunter2@example.org"],
+        [r"data.path=https\://me\:hunter2@example.org/x.jsonl"],
+        [r"data.path=https\://example.org/x?token\=hunter2&page\=2"],
         ["--password=hunter2"],
         ["--password", "hunter2"],
         ["client_secret=a,hunter2"],
@@ -54,6 +56,11 @@ def test_nested_values_are_masked_by_key():
     value = {"name": "m", "auth": {"token": SECRET, "tokens": 3}, "url": f"s3://k:{SECRET}@b"}
     masked = mask_values(value)
     assert masked == {"name": "m", "auth": {"token": "***", "tokens": 3}, "url": "s3://k:***@b"}
+
+
+def test_values_in_lists_are_masked():
+    value = {"urls": [f"https://me:{SECRET}@x.org", {"token": SECRET}], "n": [1, 2]}
+    assert mask_values(value) == {"urls": ["https://me:***@x.org", {"token": "***"}], "n": [1, 2]}
 
 
 def test_an_unset_secret_stays_unset():

@@ -1,23 +1,24 @@
 """Small training runs that must be the same alone and spread over processes.
 
-As a program, `torchrun -m tests.training.distributed_worker FOLDER` takes the records from
-FOLDER/examples.pt and writes what each of CASES came to as FOLDER/NAME-RANK.pt.
+As a program, `torchrun -m tests.training.distributed_worker FOLDER` writes what each of CASES came
+to as FOLDER/NAME-RANK.pt.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import torch
 import torch.distributed
+from tokenizers import Tokenizer
 from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.nn.parallel import DistributedDataParallel
-from transformers import TrainerCallback
+from transformers import PreTrainedTokenizerFast, TrainerCallback
 
 from prefrun.builtin.config import LoraSettings
 from prefrun.policy import linear_logps, logprobs
@@ -26,13 +27,16 @@ from prefrun.policy.attention.kernel import Kernel
 from prefrun.policy.attention.switch import tree_attention
 from prefrun.policy.collate import Example
 from prefrun.policy.packing import Packing
+from prefrun.policy.policy import BranchLogps
+from prefrun.policy.tokenise import Tokeniser
 from prefrun.schema import TrainerConfig
+from prefrun.testing import make_trees
 from prefrun.training.arguments import training_arguments
 from prefrun.training.dataset import ExampleDataset
 from prefrun.training.spread import full, shard
 from prefrun.training.step import collate_step
 from prefrun.training.trainer import PreferenceTrainer
-from tests.policy.conftest import build_model
+from tests.policy.conftest import BPE, CHATML, build_model
 from tests.training.test_trainer import BestOfTheBatch, BestVsRest
 
 PACKED = Packing(Kernel.segments)
@@ -87,6 +91,27 @@ class Watch(TrainerCallback):
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
         self.trainer.check_gradients(rest["model"])
+
+
+def make_examples() -> list[Example]:
+    """Records of which, in turn, the first process gets short and long ones."""
+    short, long = make_trees(9, 2, seed=2), make_trees(9, 9, seed=9)
+    order = [*short[:3], *long[:3], *long[3:6], *short[3:6], *short[6:], *long[6:]]
+    trees = [replace(tree, id=f"{place}") for place, tree in enumerate(order)]
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer.from_str(BPE), eos_token="<|im_end|>", pad_token="<pad>"
+    )
+    tokenizer.chat_template = CHATML
+    tokens = Tokeniser(tokenizer, 128).tokenise_all(trees)
+    draw = torch.Generator().manual_seed(0)
+    references = [
+        BranchLogps(tuple(-3 - torch.rand(len(ids), generator=draw) for ids in each.branches))
+        for each in tokens
+    ]
+    return [
+        Example.of(*parts[:2], "overall", parts[2])
+        for parts in zip(trees, tokens, references, strict=True)
+    ]
 
 
 def train(case: Case, examples: list[Example], folder: Path, batches: int = 1) -> dict[str, Any]:
@@ -166,7 +191,7 @@ def _wrapping(trainer: PreferenceTrainer) -> str:
 def main() -> None:
     """Run all cases, with a head that goes over many chunks and keeps nothing of them."""
     folder = Path(sys.argv[1])
-    examples = torch.load(folder / "examples.pt", weights_only=False)
+    examples = make_examples()
     for name, case in CASES.items():
         if sys.argv[2:] and name not in sys.argv[2:]:
             continue

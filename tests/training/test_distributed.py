@@ -5,51 +5,25 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from tokenizers import Tokenizer
-from transformers import PreTrainedTokenizerFast
 
-from prefrun.policy.collate import Example
-from prefrun.policy.policy import BranchLogps
-from prefrun.policy.tokenise import Tokeniser
-from prefrun.testing import make_trees
-from tests.policy.conftest import BPE, CHATML
-from tests.training.distributed_worker import CASES, PROCESSES, STEPS, Case, train
+from tests.training.distributed_worker import CASES, PROCESSES, STEPS, Case, make_examples, train
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def examples():
-    """Records of which, in turn, the first process gets short and long ones."""
-    short, long = make_trees(9, 2, seed=2), make_trees(9, 9, seed=9)
-    order = [*short[:3], *long[:3], *long[3:6], *short[3:6], *short[6:], *long[6:]]
-    trees = [replace(tree, id=f"{place}") for place, tree in enumerate(order)]
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=Tokenizer.from_str(BPE), eos_token="<|im_end|>", pad_token="<pad>"
-    )
-    tokenizer.chat_template = CHATML
-    tokens = Tokeniser(tokenizer, 128).tokenise_all(trees)
-    draw = torch.Generator().manual_seed(0)
-    references = [
-        BranchLogps(tuple(-3 - torch.rand(len(ids), generator=draw) for ids in each.branches))
-        for each in tokens
-    ]
-    return [
-        Example.of(*parts[:2], "overall", parts[2])
-        for parts in zip(trees, tokens, references, strict=True)
-    ]
+    return make_examples()
 
 
 @pytest.fixture(scope="module")
-def folder(examples, tmp_path_factory):
+def folder(tmp_path_factory):
     """What two processes wrote of all cases."""
     folder = tmp_path_factory.mktemp("distributed")
-    torch.save(examples, folder / "examples.pt")
     words = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     words += [f"--nproc_per_node={PROCESSES}", "-m", "tests.training.distributed_worker"]
     done = subprocess.run(
@@ -67,7 +41,7 @@ def folder(examples, tmp_path_factory):
 
 def results(folder, name):
     return [
-        torch.load(folder / f"{name}-{rank}.pt", weights_only=False) for rank in range(PROCESSES)
+        torch.load(folder / f"{name}-{rank}.pt", weights_only=True) for rank in range(PROCESSES)
     ]
 
 
