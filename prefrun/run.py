@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from prefrun.builtin.config import NoModelConfig
 from prefrun.console import console
 from prefrun.jobs.identity import identify
+from prefrun.loss_file.algorithm import FileLoss
 from prefrun.plan import Plan, make_plan, missing_choice
 from prefrun.plugins import plugin_manager
 from prefrun.run_header import print_header, print_result
@@ -180,6 +181,8 @@ def _write_origin(this: Run, job: Job) -> None:
     if not job.directory.manifest.exists():
         config = OmegaConf.create(dict(job.plan.plain))
         write_atomically(job.directory.config, OmegaConf.to_yaml(config))
+        if isinstance(job.algorithm, FileLoss):
+            job.algorithm.file.keep_in(job.directory.code)
         write_json(job.directory.manifest, _manifest(this, job))
 
 

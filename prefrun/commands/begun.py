@@ -37,6 +37,7 @@ def stored_config(directory: RunDirectory, tracker: str | None = None) -> DictCo
     """
     from omegaconf.errors import OmegaConfBaseException
 
+    from prefrun.loss_file.registering import is_file, register_file
     from prefrun.plan import retyped
     from prefrun.rundir.configuration import read_config
     from prefrun.rundir.files import read_json
@@ -44,6 +45,8 @@ def stored_config(directory: RunDirectory, tracker: str | None = None) -> DictCo
     plain, names = read_config(directory.config), read_json(directory.manifest)["components"]
     if tracker is not None:
         plain, names = plain | {"tracker": {}}, names | {"tracker": tracker}
+    if is_file(names["algo"]):
+        register_file(directory.code / names["algo"])
     try:
         return retyped(plain, names)
     except OmegaConfBaseException as error:
