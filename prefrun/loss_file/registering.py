@@ -9,8 +9,8 @@ from pathlib import Path
 from prefrun.component import Component
 from prefrun.errors import ConfigError
 from prefrun.loss_file import configs
-from prefrun.loss_file.algorithm import FileLoss, algorithm_class
-from prefrun.loss_file.reading import SUFFIX, read_loss_file
+from prefrun.loss_file.algorithm import algorithm_class
+from prefrun.loss_file.reading import SUFFIX, LossFile, read_loss_file
 from prefrun.loss_file.signature import config_class
 from prefrun.plugins import Plugin, Registered, registered
 
@@ -41,16 +41,16 @@ def register_file(path: Path) -> Component:
     PluginError where its content cannot be a loss.
     """
     path = path.expanduser().resolve()
-    file = read_loss_file(path)
     known = registered().get((GROUP, path.name))
     if known:
-        other: type[FileLoss] = known.component.load()
-        if other.file.content == file.content:
+        other: LossFile = known.component.load().file
+        if path.is_file() and path.read_bytes() == other.content:
             return known.component
-        if other.file.path != path:
+        if other.path != path:
             raise ConfigError(
-                f"{path} and {other.file.path} have the same name\n  remedy: rename one of them"
+                f"{path} and {other.path} have the same name\n  remedy: rename one of them"
             )
+    file = read_loss_file(path)
     name = configs.name_of(path)
     config = config_class(file, name, configs.__name__)
     algorithm = algorithm_class(file)

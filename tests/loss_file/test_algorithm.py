@@ -6,7 +6,7 @@ import pytest
 
 from prefrun.errors import PrefrunError
 from prefrun.loss_file.registering import register_file
-from prefrun.testing.batches import random_batch
+from prefrun.testing.batches import make_batch
 
 
 def loss_of(path, batch):
@@ -15,7 +15,7 @@ def loss_of(path, batch):
 
 
 def test_a_tensor_is_one_term_of_weight_one(write):
-    batch = random_batch(seed=0)
+    batch = make_batch(seed=0)
     code = "def f(batch, beta: float = 2.0):\n    return beta * batch.log_ratios.sum(-1)\n"
     output = loss_of(write(code), batch)
     assert list(output.terms) == ["f"]
@@ -29,7 +29,7 @@ def test_a_loss_output_is_taken_as_it_is(write):
         "    v = batch.policy_logps[:, 0]\n"
         "    return LossOutput({'a': Term(v, v.detach() * 0 + 3)}, {'m': v.detach().mean()})\n"
     )
-    output = loss_of(write(code), random_batch(seed=0))
+    output = loss_of(write(code), make_batch(seed=0))
     assert (list(output.terms), list(output.metrics)) == (["a"], ["m"])
 
 
@@ -44,7 +44,7 @@ def test_a_loss_output_is_taken_as_it_is(write):
     ],
 )
 def test_a_failure_names_the_users_line(write, line, expected):
-    batch = random_batch(seed=0)
+    batch = make_batch(seed=0)
     batch = batch.with_policy(batch.policy_token_logps.clone().requires_grad_(), {})
     path = write(f"def f(batch):\n    {line}\n")
     with pytest.raises(PrefrunError) as caught:

@@ -81,5 +81,5 @@ def test_a_function_that_takes_no_batch_is_refused(write, parameters):
 def test_settings_of_other_content_are_refused(write):
     config = schema(write("def f(batch): ...\n"))
     config.sha256 = "0123456789ab"
-    with pytest.raises(ConfigError, match="has changed: its sha256 is .*, not 0123456789ab"):
+    with pytest.raises(ConfigError, match=r"has changed: its sha256 is .*, not 0123456789ab"):
         OmegaConf.to_object(config)
