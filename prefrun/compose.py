@@ -10,6 +10,7 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 
 from prefrun.errors import PluginError
+from prefrun.loss_file.registering import is_file
 from prefrun.paths import conf_dir
 from prefrun.plugins import BLOCK_VARIABLE, components, plugin_manager
 from prefrun.schema import RunConfig
@@ -59,3 +60,5 @@ def register_configs() -> None:
     store.store(group="schema", name="run", node=RunConfig, provider="prefrun")
     for (group, name), component in known.items():
         store.store(group=f"schema/{group}", name=name, node=component.config, provider="prefrun")
+        if is_file(name):  # it has no YAML file that would name its schema
+            store.store(group=group, name=name, node=component.config, provider="prefrun")

@@ -18,6 +18,7 @@ from omegaconf import OmegaConf
 from prefrun.compose import register_configs
 from prefrun.config_checks import check_composed
 from prefrun.config_errors import config_error, hydra_error
+from prefrun.loss_file.registering import register_words
 from prefrun.paths import conf_dir
 from prefrun.quick_composing import quick_composing
 from prefrun.sweep import Sweep, is_sweep, sweep_words, without_hydras_file
@@ -35,10 +36,11 @@ def launch(arguments: Sequence[str]) -> int:
     Raises PrefrunError for what the user can mend. HYDRA_FULL_ERROR=1 shows the traceback too.
     """
     check_arguments(arguments)
+    argv = (sys.argv[0], *arguments)
+    arguments = register_words(arguments)
     register_configs()
     before = os.environ.get(FULL_ERROR)
     wanted_traceback = before == "1"
-    argv = (sys.argv[0], *arguments)
     sys.argv[1:] = [*arguments, *(sweep_words(arguments) if is_sweep(arguments) else [])]
     job = Job(argv, wanted_traceback)
     main = hydra.main(

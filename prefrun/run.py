@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from prefrun.builtin.config import NoModelConfig
 from prefrun.console import console
 from prefrun.jobs.identity import identify
+from prefrun.loss_file.algorithm import FileLoss
 from prefrun.plan import Plan, make_plan, missing_choice
 from prefrun.plugins import plugin_manager, print_foreign_plugins
 from prefrun.processes.checks import check_launch
@@ -193,6 +194,8 @@ def write_origin(this: Run, job: Job) -> None:
     if not job.directory.manifest.exists():
         config = OmegaConf.create(dict(this.config))
         write_atomically(job.directory.config, OmegaConf.to_yaml(config))
+        if isinstance(job.algorithm, FileLoss):
+            job.algorithm.file.keep_in(job.directory.code)
         write_json(job.directory.manifest, _manifest(this, job))
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from prefrun.algorithm import LossAlgorithm
 from prefrun.console import console
+from prefrun.loss_file.algorithm import FileLoss
 from prefrun.rundir.files import read_json
 from prefrun.rundir.run import Run
 from prefrun.rundir.table import result_table
@@ -62,10 +64,17 @@ def print_result(run: Run, job: Job, summary: Mapping[str, Any]) -> None:
         f"run directory: {directory.path}  ({', '.join(_results(directory))})",
     ]
     if isinstance(job.algorithm, LossAlgorithm):
-        command = next_command(run.algo, read_json(directory.manifest)["overrides"])
+        command = next_command(_typed(job), read_json(directory.manifest)["overrides"])
         lines.append(f"next: {command}   compares algorithms and seeds")
     for line in lines:
         console.print(line, markup=False)
+
+
+def _typed(job: Job) -> str:
+    """What the user types after `algo=`."""
+    if isinstance(job.algorithm, FileLoss):
+        return os.path.relpath(job.algorithm.file.path)
+    return job.plan.chosen["algo"].name
 
 
 def _results(directory: RunDirectory) -> list[str]:

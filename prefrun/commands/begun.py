@@ -37,6 +37,7 @@ def stored_config(directory: RunDirectory, tracker: str | None = None) -> DictCo
     """
     from omegaconf.errors import OmegaConfBaseException
 
+    from prefrun.loss_file.registering import is_file, register_file
     from prefrun.plan import retyped
     from prefrun.rundir.configuration import flatten, read_config
     from prefrun.rundir.files import read_json
@@ -50,6 +51,8 @@ def stored_config(directory: RunDirectory, tracker: str | None = None) -> DictCo
             f"{directory.config} holds no secrets, and so no {', '.join(masked)}\n"
             "  remedy: begin a new run with the words that manifest.json lists"
         )
+    if is_file(names["algo"]):
+        register_file(directory.code / names["algo"])
     try:
         return retyped(plain, names)
     except OmegaConfBaseException as error:

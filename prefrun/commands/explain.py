@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 
 from prefrun.commands.fields import all_keys_of
 from prefrun.commands.named import components_called
 from prefrun.component import Component
 from prefrun.errors import ConfigError
+from prefrun.loss_file.registering import is_file, register_file
 
 
 def explain(arguments: list[str]) -> int:
-    """Print the card, keys and origin of every component called NAME. Returns 0.
+    """Print the card, keys and origin of every component called NAME, or of a loss file. Returns 0.
 
     Raises ConfigError, with the closest name, where no component has that name.
     """
     if len(arguments) != 1:
-        raise ConfigError("usage: prefrun explain NAME, such as `prefrun explain lipo`")
+        raise ConfigError("usage: prefrun explain NAME|FILE, such as `prefrun explain lipo`")
     name = arguments[0].rpartition("=")[2]
+    if is_file(name):
+        name = register_file(Path(name)).name
     for entry in components_called(name):
         plugin = entry.plugin
         print(f"{entry.component.group}={name}: {entry.component.summary}")

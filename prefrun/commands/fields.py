@@ -25,7 +25,12 @@ def keys_of(config: type) -> list[Key]:
     """List the keys of dataclass CONFIG in order."""
     texts = _docstrings(config)
     return [
-        Key(field.name, _type_name(field), _default(field), texts.get(field.name, ""))
+        Key(
+            field.name,
+            _type_name(field),
+            _default(field),
+            field.metadata.get("text") or texts.get(field.name, ""),
+        )
         for field in dataclasses.fields(config)
     ]
 
@@ -50,7 +55,11 @@ def _docstrings(config: type) -> dict[str, str]:
     for owner in reversed(config.__mro__):
         if not dataclasses.is_dataclass(owner):
             continue
-        tree = ast.parse(textwrap.dedent(inspect.getsource(owner)))
+        try:
+            source = inspect.getsource(owner)
+        except OSError:  # made from the parameters of a function
+            continue
+        tree = ast.parse(textwrap.dedent(source))
         body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
         for before, after in pairwise(body):
             if (

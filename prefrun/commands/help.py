@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from prefrun.commands.fields import all_keys_of
 from prefrun.component import GROUPS, Component
 from prefrun.errors import ConfigError, closest
+from prefrun.loss_file.registering import register_words
 from prefrun.plugins import components, plugin_manager
 
 USAGE = """\
@@ -29,6 +30,7 @@ completes names in the shell."""
 
 def print_help(arguments: Sequence[str], commands: Mapping[str, str]) -> int:
     """Print the general help, or the keys of each `group=name` among ARGUMENTS. Returns 0."""
+    arguments = register_words(arguments)
     chosen = [_find(word) for word in arguments if _is_choice(word)]
     if chosen:
         for component in chosen:

@@ -70,6 +70,11 @@ class RunDirectory:
         return self.path / "manifest.json"
 
     @property
+    def code(self) -> Path:
+        """Folder of the loss file the run was made from, where it was one."""
+        return self.path / "code"
+
+    @property
     def status(self) -> Path:
         """Whether the run goes on, ended well, failed or was interrupted."""
         return self.path / "status.json"

@@ -1,4 +1,4 @@
-"""What the README shows is true: every command runs, and its loss is a working plugin."""
+"""What the README shows is true: every command runs, and its loss works."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +79,16 @@ def write_rows(path: Path, rows: Rows) -> None:
         path.write_text(text)
 
 
+def write_loss(place: Workplace) -> None:
+    """Put the README's loss where its commands look for it."""
+    (code,) = blocks(README, "python")
+    (place.folder / "my_loss.py").write_text(code)
+
+
 def provide_inputs(place: Workplace, given: dict[str, str]) -> None:
     """Put the data and the model that a command names where it names them."""
+    if "./my_loss.py" in given.get("algo", ""):
+        write_loss(place)
     if "data.path" in given:
         write_rows(place.folder / given["data.path"], ROWS[given["data"]]())
     if "model.name" in given:
@@ -125,6 +132,7 @@ SHOWN_IN_TABLE = [
 
 @pytest.mark.parametrize("command", SHOWN_IN_TABLE)
 def test_a_command_of_the_table_answers(finished, command):
+    write_loss(finished)
     words = [INSTEAD.get(word, word) for word in shlex.split(command)[1:]]
     done = finished.run(*words)
     if words[0] == "resume":
@@ -150,40 +158,19 @@ def test_the_shell_completes_names(workplace):
     assert done.stdout.strip().endswith("prefrun")
 
 
-INIT = '''
-from dataclasses import dataclass
+CHECK = """
 from pathlib import Path
-from prefrun import Component, conf_dir, hookimpl
+from prefrun.loss_file.registering import register_file
+from prefrun.testing import check_algorithm
 
-
-@dataclass
-class MarginConfig:
-    beta: float = 0.1
-    """Scale of the implied reward, > 0."""
-
-
-@hookimpl
-def prefrun_components():
-    return [Component("algo", "margin", MarginConfig, "prefrun_margin.algo:Margin", "margins")]
-
-
-@hookimpl
-def prefrun_config_dir() -> Path:
-    return conf_dir("prefrun_margin")
-'''
-YAML = "defaults:\n  - /schema/algo/margin@_here_\n  - _self_\nbeta: 0.1\n"
-CHECK = "from prefrun.testing import check_algorithm; check_algorithm('margin')"
+check_algorithm(register_file(Path("my_loss.py")).name)
+"""
 
 
 @pytest.fixture
-def margin(
-    make_plugin: Callable[..., None], plugin_folder: Path, workplace: Workplace
-) -> Workplace:
-    """A workplace where the README's loss is installed as algo=margin."""
-    make_plugin("margin", INIT, {"algo/margin.yaml": YAML})
-    (code,) = blocks(README, "python")
-    (plugin_folder / "prefrun_margin" / "algo.py").write_text(code)
-    workplace.environment["PYTHONPATH"] = str(plugin_folder)
+def margin(workplace: Workplace) -> Workplace:
+    """A workplace that holds the README's loss."""
+    write_loss(workplace)
     return workplace
 
 
@@ -193,7 +180,7 @@ def test_the_loss_of_the_readme_has_20_lines():
 
 
 def test_the_loss_of_the_readme_trains(margin):
-    done = margin.run("algo=margin", *MAIN[1:], *QUICK, "output_dir=margin")
+    done = margin.run("algo=./my_loss.py", *MAIN[1:], *QUICK, "output_dir=margin")
     assert done.returncode == 0, done.stderr
     assert margin.summary("margin")["steps"] == 2
     assert margin.summary("margin")["metrics"]["kl"]["after"] > 0
