@@ -40,7 +40,8 @@ def test_a_run_is_resumed_and_repeated_from_its_own_copy(trained):
     shutil.rmtree(run / "checkpoints/checkpoint-6")
     for name in ("summary.json", "evaluation_after.json"):
         (run / name).unlink()
-    (run / "status.json").write_text(json.dumps({"status": "interrupted", "step": 4}))
+    status = json.loads((run / "status.json").read_text())
+    (run / "status.json").write_text(json.dumps(status | {"status": "interrupted", "step": 4}))
     shutil.copytree(run, trained.folder / "edited")
     done = trained.run("resume", "run")
     assert done.returncode == 0, done.stdout + done.stderr
