@@ -83,7 +83,7 @@ def is_known(path: str, value: str, document: Path) -> bool:
         return any(has_key(file, path) for file in OF_HYDRA)
     if path not in GROUPS:
         return bool(find_keys(path, document))
-    names = [name for name in re.split(r"[\[\],\"]", value) if name and not name.isupper()]
+    names = [name for name in re.split(r"[\[\],]", value) if name and not name.isupper()]
     names = [name for name in names if not name.endswith(".py")]  # loss files
     return {(path, name) for name in names} <= set(registered())
 
