@@ -15,9 +15,10 @@ def differences(
 ) -> list[float]:
     """Return OTHER minus BASELINE in METRIC, one number per UNIT; [] where nothing can be paired.
 
-    Seeds: those that both have. Prompts: those of runs of a common seed (of one run each, where
-    there is none) on the same data; the mean over seeds, or, where each seed has data of its own,
-    the prompts of all seeds.
+    Seeds: those that both have. Prompts: those of runs of a common seed (of the lowest of each,
+    where there is none) on the same data; the mean over seeds, or, where each seed has data of its
+    own, the prompts of all seeds. In order of seeds: resamples go by place, and runs may come in
+    any order.
     """
     pairs = _pairs(baseline, other, metric)
     if unit == SEEDS:
@@ -38,10 +39,10 @@ def _pairs(
 ) -> list[tuple[RunResult, RunResult]]:
     ours = {run.seed: run for run in baseline if metric in run.after}
     theirs = {run.seed: run for run in other if metric in run.after}
-    shared = [(ours[seed], theirs[seed]) for seed in ours if seed in theirs]
+    shared = [(ours[seed], theirs[seed]) for seed in sorted(ours.keys() & theirs.keys())]
     if shared or not ours or not theirs:
         return shared
-    return [(next(iter(ours.values())), next(iter(theirs.values())))]
+    return [(ours[min(ours)], theirs[min(theirs)])]
 
 
 def _by_prompt(one: RunResult, two: RunResult, metric: str) -> list[float | None]:

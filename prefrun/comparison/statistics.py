@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import gc
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from math import sqrt
 from statistics import stdev
@@ -150,11 +152,13 @@ def _corrected(
             for unit in by_unit:
                 families.setdefault((metric, unit), []).append(label)
     corrected: dict[str, dict[str, dict[str, PairedTest]]] = {}
-    for (metric, unit), labels in families.items():
-        p = holm([tests[label][metric][unit].p for label in labels])
-        for label, value in zip(labels, p, strict=True):
-            test = replace(tests[label][metric][unit], p_holm=value)
-            corrected.setdefault(label, {}).setdefault(metric, {})[unit] = test
+    several = any(len(labels) > 1 for labels in families.values())
+    with _collecting_little() if several else nullcontext():
+        for (metric, unit), labels in families.items():
+            p = holm([tests[label][metric][unit].p for label in labels])
+            for label, value in zip(labels, p, strict=True):
+                test = replace(tests[label][metric][unit], p_holm=value)
+                corrected.setdefault(label, {}).setdefault(metric, {})[unit] = test
     return corrected
 
 
@@ -165,3 +169,18 @@ def holm(p: Sequence[float]) -> list[float]:
     from statsmodels.stats.multitest import multipletests
 
     return [float(value) for value in multipletests(p, method="holm")[1]]
+
+
+@contextmanager
+def _collecting_little() -> Iterator[None]:
+    """Keep what is known by now out of the garbage collection that statsmodels' Holm ends with."""
+    import statsmodels.stats.multitest  # noqa: F401
+
+    is_ours = gc.get_freeze_count() == 0
+    if is_ours:
+        gc.freeze()
+    try:
+        yield
+    finally:
+        if is_ours:
+            gc.unfreeze()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from math import sqrt
 
 import pytest
@@ -99,6 +100,28 @@ def test_every_row_is_tested_against_the_first_or_the_one_asked_for(result, base
     other = compare(runs, "algo.beta=0.2").rows
     assert other[1].cells["win_rate"].tests == {}
     assert other[0].cells["win_rate"].tests["seeds"].difference == pytest.approx(-0.02)
+
+
+@pytest.mark.parametrize("shuffle", range(3))
+def test_the_order_of_the_runs_changes_no_number(result, shuffle):
+    generator = random.Random(0)
+    runs = [
+        result(
+            {"win_rate": generator.random()},
+            per_record={"win_rate": [generator.random() for _ in range(20)]},
+            algo__beta=beta,
+            seed=seed,
+            cost={"seconds": generator.random()},
+        )
+        for beta in (0.1, 0.2, 0.3)
+        for seed in range(7)  # enough for quantiles to move
+    ]
+    first = compare(runs)
+    known = {row.label: (row.cells, row.costs, row.pareto) for row in first.rows}
+    random.Random(shuffle).shuffle(runs)
+    other = compare(runs, first.baseline)
+    assert {row.label: (row.cells, row.costs, row.pareto) for row in other.rows} == known
+    assert other.selected == first.selected
 
 
 def test_a_baseline_that_is_none_is_refused(result):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import random
 from itertools import product
 from statistics import fmean, stdev
@@ -173,6 +174,13 @@ def test_each_metric_and_unit_is_corrected_by_itself(result):
         found = [tests[name][metric]["seeds"] for name in ("near", "far", "farther")]
         assert [test.p_holm for test in found] == pytest.approx(holm([test.p for test in found]))
     assert tests["far"]["win_rate"]["seeds"].p == 2 / 2**6
+
+
+def test_garbage_collection_is_left_as_it_was(result):
+    rows = {name: seeds(result, FIRST) for name in ("base", "one", "two")}
+    before = gc.get_freeze_count()
+    test_against(rows["base"], rows, ["win_rate"])
+    assert gc.get_freeze_count() == before
 
 
 test_against.__test__ = False  # pytest would take it for a test

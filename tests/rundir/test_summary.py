@@ -66,6 +66,7 @@ def test_the_run_is_identified(summary):
         "seed": 2,
     }
     assert summary["steps"] == 60
+    assert summary["cost"] == {"seconds": 4.5}
     assert summary["records"] == {"read": 4, "used": 3, "skipped": 1, "truncated": 0}
 
 

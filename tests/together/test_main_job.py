@@ -30,6 +30,7 @@ def test_the_summary_says_what_scripts_rely_on(finished):
     assert summary["metrics"]["win_rate"]["before"] == 0.5
     assert summary["metrics"]["implied_reward_accuracy"]["before"] == 0.5
     assert summary["records"] == {"read": 48, "used": 48, "skipped": 0, "truncated": 0}
+    assert all(summary["cost"][name] > 0 for name in ("seconds", "tokens", "peak_memory_mib"))
 
 
 def test_the_run_directory_is_complete(finished):

@@ -165,6 +165,13 @@ def test_passes_keep_to_their_size(examples, loaded):
             assert part["input_ids"].numel() <= tokens or one_path
 
 
+@pytest.mark.parametrize("packing", [PLAIN, PACKED], ids=["plain", "packed"])
+def test_tokens_of_all_steps_are_counted_without_padding(train, examples, packing):
+    once = sum(packing.tokens(example.tokens) for example in examples)
+    trainer = train(packing=packing)  # four steps of four: each of the eight records twice
+    assert trainer.tokens == 2 * once
+
+
 def test_the_first_loss_is_ln_2(train):
     assert losses(train())[0] == pytest.approx(math.log(2), abs=1e-6)
 
