@@ -17,6 +17,7 @@ ESCAPED = {
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
     "±": r"$\pm$",
+    "†": r"$\dagger$",
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
     "<": r"$<$",

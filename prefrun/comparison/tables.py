@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from prefrun.comparison.compare import Cell, Comparison, Row
+from prefrun.comparison.compare import Comparison, Row
 from prefrun.comparison.costs import COSTS
 from prefrun.comparison.pairing import PROMPTS, SEEDS
 from prefrun.comparison.wording import (
     BEFORE_LABEL,
     HELD_OUT_HALF,
     VALIDATION_HALF,
+    chosen_mark,
     effect_text,
     heading,
     interval_text,
@@ -52,8 +53,7 @@ def _values(comparison: Comparison) -> TextTable:
     headings = ("configuration", "seeds", *(heading(comparison, m) for m in comparison.metrics))
     rows = []
     for row in comparison.rows:
-        cells = [row.cells.get(metric) for metric in comparison.metrics]
-        values = [_value(row, cell) if cell else Entry(MISSING) for cell in cells]
+        values = [_value(comparison, row, metric) for metric in comparison.metrics]
         rows.append((Entry(row.label), Entry(str(len(row.runs))), *values))
     if comparison.before:
         before = [format_number(comparison.before.get(metric)) for metric in comparison.metrics]
@@ -61,9 +61,12 @@ def _values(comparison: Comparison) -> TextTable:
     return TextTable("", headings, tuple(rows))
 
 
-def _value(row: Row, cell: Cell) -> Entry:
+def _value(comparison: Comparison, row: Row, metric: str) -> Entry:
+    cell = row.cells.get(metric)
+    if cell is None:
+        return Entry(MISSING)
     interval = f" ({interval_text(cell)})" if cell.interval else ""
-    return Entry(value_text(row, cell), cell.best, interval)
+    return Entry(value_text(row, cell), cell.best, interval + chosen_mark(comparison, row, metric))
 
 
 def _tests(comparison: Comparison) -> TextTable:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from prefrun.comparison.compare import Comparison, Row
 from prefrun.comparison.wording import (
     BEFORE_LABEL,
+    chosen_mark,
     heading,
     interval_text,
     legend,
@@ -101,7 +102,7 @@ def _cell(comparison: Comparison, row: Row, metric: str) -> Text:
     if cell is None:
         return Text(MISSING)
     text = Text(value_text(row, cell), style="bold green" if cell.best else "")
-    text.append(" *" if cell.best else "")
+    text.append((" *" if cell.best else "") + chosen_mark(comparison, row, metric))
     test = main_test(cell)
     notes = [interval_text(cell), p_text(comparison, test) if test else ""]
     for note in filter(None, notes):

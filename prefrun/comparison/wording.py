@@ -63,6 +63,12 @@ def effect_text(test: PairedTest) -> str:
     return MISSING if test.effect is None else f"{test.effect:.2f}"
 
 
+def chosen_mark(comparison: Comparison, row: Row, metric: str) -> str:
+    """Return ' †' where a validation half of the prompts chooses ROW by METRIC, else nothing."""
+    found = comparison.selected.get(metric)
+    return " †" if found and found.label == row.label else ""
+
+
 def legend(comparison: Comparison, best_mark: str) -> list[str]:
     """Return the sentences that explain the table."""
     cells = [cell for row in comparison.rows for cell in row.cells.values()]
@@ -73,6 +79,8 @@ def legend(comparison: Comparison, best_mark: str) -> list[str]:
         lines.append("With one seed, LOW to HIGH is the 95 % interval over prompts.")
     if any(cell.best for cell in cells):
         lines.append(f"{best_mark} is the best of its column (↑ higher, ↓ lower is better).")
+    if comparison.selected:
+        lines.append("† is what a validation half of the held-out prompts would choose.")
     pairings = sorted(_pairings(comparison))
     if pairings:
         over = " or ".join(f"{n} {unit}" for unit, n in pairings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from prefrun.comparison.compare import compare
+from prefrun.comparison.files import to_markdown
 from prefrun.comparison.selection import Selection, select
 
 
@@ -37,10 +38,15 @@ def test_nothing_is_chosen_without_values_by_prompt_a_direction_or_a_rival(resul
     assert select({"one": one}, "win_rate", "max") is None
 
 
-def test_a_comparison_over_different_data_chooses_nothing(result):
+def test_a_comparison_over_different_data_chooses_nothing(result, tmp_path):
     runs = [
         run(result, [1.0, 0.0], algo=a, fingerprint=f) for a, f in [("lipo", "a"), ("dpo", "b")]
     ]
     assert compare(runs).selected == {}
     runs = [run(result, [1.0, 0.0], algo=algo) for algo in ("lipo", "dpo")]
-    assert compare(runs).selected["win_rate"].label == "algo=lipo"
+    comparison = compare(runs)
+    assert comparison.selected["win_rate"].label == "algo=lipo"
+    text = to_markdown(comparison, tmp_path)
+    assert "| algo=lipo | 1 | **0.500** † |" in text
+    assert "† is what a validation half" in text
+    assert "| win_rate ↑ | algo=lipo | 1.000 | 0.000 |" in text
