@@ -16,7 +16,7 @@ from hydra.experimental.callback import Callback
 
 from prefrun.errors import ConfigError
 from prefrun.jobs.failures import COMMAND_ID, FAILED_JOBS, failures
-from prefrun.jobs.index import Index, read_index, write_index
+from prefrun.jobs.index import INDEX, Index, read_index, write_index
 from prefrun.plan import to_object
 from prefrun.plugins import print_foreign_plugins
 from prefrun.rundir.lock import LOCK_FILE
@@ -125,7 +125,7 @@ class Sweep(Callback):
 
     def _leave_nothing(self) -> None:
         """Remove the folder of a command that was refused before its first job."""
-        ours = {LOCK_FILE, "sweep.json"}
+        ours = {LOCK_FILE, INDEX}
         with suppress(OSError):
             if {path.name for path in self.folder.iterdir()} <= ours:
                 for name in ours:

@@ -85,7 +85,8 @@ def compare(runs: Sequence[RunResult], baseline: str | None = None) -> Compariso
     best = {name: _best(name, directions[name], members) for name in metrics}
     first = find_label(list(members), baseline) if members else ""
     tests = test_against(members.get(first, []), members, metrics)
-    fronts = _fronts(members, directions)
+    costs = {label: mean_costs(group) for label, group in members.items()}
+    fronts = _fronts(members, directions, costs)
     rows = tuple(
         Row(
             label,
@@ -95,7 +96,7 @@ def compare(runs: Sequence[RunResult], baseline: str | None = None) -> Compariso
                 for name in metrics
                 if any(name in run.after for run in group)
             },
-            mean_costs(group),
+            costs[label],
             tuple(name for name, front in fronts.items() if label in front),
         )
         for label, group in members.items()
@@ -113,10 +114,11 @@ def compare(runs: Sequence[RunResult], baseline: str | None = None) -> Compariso
 
 
 def _fronts(
-    members: Mapping[str, Sequence[RunResult]], directions: Mapping[str, str]
+    members: Mapping[str, Sequence[RunResult]],
+    directions: Mapping[str, str],
+    costs: Mapping[str, Mapping[str, float]],
 ) -> dict[str, set[str]]:
     """By directed metric, the labels on the front of it against seconds."""
-    costs = {label: mean_costs(runs) for label, runs in members.items()}
     seconds = {label: cost[SECONDS] for label, cost in costs.items() if SECONDS in cost}
     fronts = {}
     for metric, direction in directions.items():

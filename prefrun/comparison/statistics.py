@@ -70,16 +70,15 @@ def test_against(
         if runs is baseline:
             continue
         for unit in (SEEDS, PROMPTS):
-            by_shape: dict[int, list[tuple[str, list[float]]]] = {}
+            by_length: dict[int, dict[str, list[float]]] = {}
             for metric in metrics:
                 found = differences(baseline, runs, metric, unit)
                 if len(found) > 1:
-                    by_shape.setdefault(len(found), []).append((metric, found))
-            for n, columns in by_shape.items():
-                names = [name for name, _ in columns]
-                for metric, test in zip(names, _tests([v for _, v in columns], unit), strict=True):
+                    by_length.setdefault(len(found), {})[metric] = found
+            for columns in by_length.values():
+                made = _tests(list(columns.values()), unit)
+                for metric, test in zip(columns, made, strict=True):
                     tests.setdefault(label, {}).setdefault(metric, {})[unit] = test
-                    assert test.n == n
     return _corrected(tests)
 
 

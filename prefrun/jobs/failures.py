@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from prefrun.errors import PrefrunError
-from prefrun.jobs.claim import SKIP, claim
+from prefrun.jobs.claim import claim
 from prefrun.jobs.index import read_index
 from prefrun.rundir.directory import RunDirectory
 from prefrun.rundir.masking import mask_arguments, mask_text
@@ -44,17 +44,27 @@ def record_failure(
 
 
 def record_refusal(sweep: Path, number: int, overrides: Sequence[str], error: Exception) -> None:
-    """Record that job NUMBER was refused before it began, in a folder of its own."""
+    """Record that job NUMBER was refused before it began.
+
+    It gets a folder of its own, unless an earlier try got further: that one is left as it is.
+    """
+    begun = [entry for entry in read_index(sweep).with_words(overrides) if entry.identity]
+    if begun:
+        record_failure(sweep, sweep / begun[-1].folder, number, overrides, error)
+        return
+    with claim(sweep, None, number, overrides) as found:
+        write_refusal(RunDirectory(found.folder), error)
+        record_failure(sweep, found.folder, number, overrides, error)
+
+
+def write_refusal(directory: RunDirectory, error: Exception) -> None:
+    """Say in a job's own DIRECTORY why it was refused before the run itself could."""
     from prefrun.run import log_to
 
-    with claim(sweep, None, number, overrides) as found:
-        if found.action != SKIP:
-            directory = RunDirectory(found.folder)
-            with log_to(directory.log):
-                log.error("job %d was refused", number, exc_info=error)
-            start(directory)
-            fail(directory, error)
-        record_failure(sweep, found.folder, number, overrides, error)
+    with log_to(directory.log):
+        log.error("the job was refused", exc_info=error)
+    start(directory)
+    fail(directory, error)
 
 
 def record_death(sweep: Path, number: int, overrides: Sequence[str], error: PrefrunError) -> None:

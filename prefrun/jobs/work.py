@@ -13,12 +13,17 @@ from prefrun.config_errors import config_error
 from prefrun.console import console
 from prefrun.errors import ConfigError, PrefrunError, RunPrunedError
 from prefrun.jobs.claim import BUSY, RESUME, SKIP, Claim, claim
-from prefrun.jobs.failures import COMMAND_ID, failures, record_failure, record_refusal
+from prefrun.jobs.failures import (
+    COMMAND_ID,
+    failures,
+    record_failure,
+    record_refusal,
+    write_refusal,
+)
 from prefrun.jobs.identity import identify
 from prefrun.plan import Plan, make_plan
 from prefrun.run import Origin, carry_out, prepare, read_data
 from prefrun.rundir.directory import RunDirectory
-from prefrun.rundir.status import fail, start
 from prefrun.rundir.summary import read_summary
 from prefrun.schema import STOP
 from prefrun.sharing import sharing
@@ -90,23 +95,13 @@ def _see_to(
             return None
         except Exception as error:
             reason = config_error(error)
-            _keep_reason(directory, reason)
+            if not directory.status.exists():
+                write_refusal(directory, reason)
             is_bad_input = isinstance(reason, PrefrunError) and reason.exit_code == 2
             if not left or is_bad_input:
                 raise JobError(found.folder, reason) from error
             _say(f"job {number} failed and is tried again, {left} time(s) at most: {reason}")
     raise AssertionError("the last try returns or raises")
-
-
-def _keep_reason(directory: RunDirectory, reason: Exception) -> None:
-    """Write down why a job was refused before the run itself could."""
-    from prefrun.run import log, log_to
-
-    if not directory.status.exists():
-        with log_to(directory.log):
-            log.error("the job was refused", exc_info=reason)
-        start(directory)
-        fail(directory, reason)
 
 
 def chosen_metric(summary: Mapping[str, Any], metric: str | None) -> float | None:
