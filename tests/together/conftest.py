@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,21 @@ class Workplace:
         done = self.run(*MAIN, *SMALL, f"output_dir={output}", *words)
         assert done.returncode == 0, done.stderr + done.stdout
         return self.summary(output)
+
+    def write_lists(self, numbers: Iterable[int] = range(12)) -> Path:
+        """Write a file with a question and two answers for each of NUMBERS, and return its path."""
+        row = {
+            "source": "t",
+            "models": ["a", "b"],
+            "completions": [
+                {"model": "a", "response": "yes", "overall_score": 8.0},
+                {"model": "b", "response": "no", "overall_score": 2.0},
+            ],
+        }
+        rows = [{**row, "instruction": f"Question {number}?"} for number in numbers]
+        data = self.folder / "lists.jsonl"
+        data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        return data
 
     def metrics(self, output: str) -> list[dict[str, Any]]:
         """The lines of OUTPUT's metrics.jsonl."""

@@ -56,17 +56,7 @@ def test_what_was_changed_is_a_deviation_that_names_the_difference(finished, wor
 
 
 def test_data_that_are_gone_are_named_before_anything_is_made(workplace):
-    row = {
-        "source": "t",
-        "models": ["a", "b"],
-        "completions": [
-            {"model": "a", "response": "yes", "overall_score": 8.0},
-            {"model": "b", "response": "no", "overall_score": 2.0},
-        ],
-    }
-    rows = [{**row, "instruction": f"Question {number}?"} for number in range(12)]
-    data = workplace.folder / "lists.jsonl"
-    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    data = workplace.write_lists()
     words = (*MAIN, *SMALL, "trainer.max_steps=2", f"data.path={data}", "output_dir=run")
     assert workplace.run(*words).returncode == 0
     text = data.read_text()

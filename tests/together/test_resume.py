@@ -71,17 +71,7 @@ def test_a_finished_run_is_not_resumed(finished):
 
 
 def test_changed_data_are_not_resumed(workplace):
-    data = workplace.folder / "lists.jsonl"
-    row = {
-        "source": "t",
-        "models": ["a", "b"],
-        "completions": [
-            {"model": "a", "response": "yes", "overall_score": 8.0},
-            {"model": "b", "response": "no", "overall_score": 2.0},
-        ],
-    }
-    rows = [{**row, "instruction": f"Question {number}?"} for number in range(12)]
-    data.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    data = workplace.write_lists()
     kill_when(
         workplace,
         "cut",
@@ -90,7 +80,7 @@ def test_changed_data_are_not_resumed(workplace):
         f"data.path={data}",
         "trainer.max_steps=400",
     )
-    data.write_text("".join(json.dumps(row) + "\n" for row in rows[1:]))
+    workplace.write_lists(range(1, 12))
     done = workplace.run("resume", "cut")
     assert done.returncode == 2
     assert "the data are not those the run began with" in done.stderr
