@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _dispatch(arguments: list[str]) -> int:
     asks_help = bool({"-h", "--help"} & set(arguments))
     if arguments and arguments[0] in COMMANDS:
-        command = _command(arguments[0])
+        command = load_command(arguments[0])
         if not asks_help:
             return command(arguments[1:])
         from prefrun.commands.help import command_help
@@ -65,7 +65,8 @@ def _dispatch(arguments: list[str]) -> int:
     return launch(arguments)
 
 
-def _command(word: str) -> Command:
+def load_command(word: str) -> Command:
+    """Import and return what `prefrun WORD` calls."""
     module, _, function = COMMANDS[word][0].partition(":")
     command: Command = getattr(import_module(module), function)
     return command
