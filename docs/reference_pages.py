@@ -9,7 +9,9 @@ import dataclasses
 import re
 from contextlib import redirect_stdout
 from io import StringIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import DictConfig, OmegaConf
 
 from prefrun.cli import COMMANDS, INTERRUPTED, load_command, main
 from prefrun.commands.explain import card_of
@@ -17,12 +19,14 @@ from prefrun.commands.fields import Key, all_keys_of
 from prefrun.commands.help import command_help
 from prefrun.component import GROUPS
 from prefrun.errors import ConfigError, PrefrunError
+from prefrun.paths import conf_dir
 from prefrun.plugins import OWN_DISTRIBUTIONS, Registered, registered
 from prefrun.schema import RunConfig
 
 if TYPE_CHECKING:
     from mkdocs.config.defaults import MkDocsConfig
     from mkdocs.structure.files import Files
+    from mkdocs.structure.pages import Page
 
 API = (
     "prefrun",
@@ -69,6 +73,13 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     return files
 
 
+def on_page_markdown(markdown: str, /, *, page: Page, **_: Any) -> str:
+    """Give the table of methods the whole width."""
+    if page.file.src_uri == "methods.md":
+        page.meta["hide"] = ["navigation", "toc"]
+    return markdown
+
+
 def pages() -> dict[str, str]:
     """Return the Markdown of every page by its path in the site."""
     found = {f"reference/api/{module}.md": f"# {module}\n\n::: {module}\n" for module in API}
@@ -90,12 +101,12 @@ def _command_page() -> str:
 
 
 def _run_page() -> str:
-    keys = all_keys_of(RunConfig)
+    keys = [_as_chosen(key) for key in all_keys_of(RunConfig)]
     lines = [
         "# The keys of every run",
         "",
-        "Each is typed as `key=value`, such as `trainer.max_steps=200`. Those of an algorithm, of a "
-        "data set and of the others are on the page of their group.",
+        "Each is typed as `key=value`, such as `trainer.max_steps=200`. Those of algorithms, data "
+        "sets and the others are on the pages of their groups.",
         "",
         *KEY_HEAD,
         *(_row(key) for key in keys if "." not in key.name),
@@ -106,6 +117,15 @@ def _run_page() -> str:
             rows = [_row(key) for key in keys if key.name.startswith(f"{field.name}.")]
             lines += ["", f"## {field.name}", "", str(schema.__doc__), "", *KEY_HEAD, *rows]
     return "\n".join(lines)
+
+
+def _as_chosen(key: Key) -> Key:
+    """KEY with the default that conf/config.yaml gives it, where that chooses for it."""
+    chosen = {"output_dir": "runs/..."}
+    for entry in OmegaConf.load(conf_dir("prefrun") / "config.yaml").defaults:
+        if isinstance(entry, DictConfig):
+            chosen |= {str(group).split()[-1]: str(choice) for group, choice in entry.items()}
+    return dataclasses.replace(key, default=chosen.get(key.name, key.default))
 
 
 def _group_page(group: str) -> str:
@@ -131,7 +151,7 @@ def _component(entry: Registered) -> list[str]:
         "",
         f"From {_distribution(entry)}: {_cell(component.summary)}.",
         "",
-        *_block(card_of(component)),
+        *_block(card_of(component), "card"),
         "",
         *([*KEY_HEAD, *map(_row, keys)] if keys else ["It has no keys."]),
     ]
@@ -156,5 +176,6 @@ def _cell(text: str) -> str:
     return "`".join(parts)
 
 
-def _block(text: str) -> list[str]:
-    return ["```text", text.rstrip(), "```"]
+def _block(text: str, look: str = "") -> list[str]:
+    classes = f"{{ .text .{look} }}" if look else "text"
+    return [f"``` {classes}", text.rstrip(), "```"]

@@ -189,17 +189,17 @@ class RunConfig:
     seed: int = 0
     """Of everything random in the run: order, sampling, new weights. At least 0, below 2**32."""
     algo: Any = None
-    """Chosen by algo=NAME; a run needs one."""
+    """Chosen by algo=NAME; every run needs one."""
     data: Any = None
-    """Chosen by data=NAME; a run needs one."""
+    """Chosen by data=NAME; every run needs one."""
     model: Any = None
-    """Chosen by model=NAME; `tiny` where it is installed and neither algorithm nor data choose."""
+    """Chosen by model=NAME, else by the algorithm or the data; `tiny` is of prefrun-tiny."""
     reward: Any = None
-    """Chosen by reward=NAME; `data` where neither algorithm nor data choose."""
+    """Chosen by reward=NAME, else by the algorithm or the data."""
     evaluator: dict[str, Any] = field(default_factory=dict)
     """By name; choose several with 'evaluator=[ranking_accuracy,win_rate]'."""
     tracker: Any = None
-    """Chosen by tracker=NAME; `none` unless it is given."""
+    """Chosen by tracker=NAME."""
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     cache: CacheConfig = field(default_factory=CacheConfig)
