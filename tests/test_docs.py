@@ -45,6 +45,9 @@ FENCED = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 SETTING = re.compile(r"(?<![\w.])(?<!-sc )([a-z_]+(?:[./][a-z_]+)*)=([^\s|`]*)")
+CHECK = re.compile(r"(prefrun check \S+).*")  # after the name keys stand without their prefix
+READERS_OWN = re.compile(rf"prefrun new \w+ (\w+)|(?:{'|'.join(GROUPS)})/(\w+)\.yaml")
+"""How a document names a component that the reader makes."""
 KEY_ROW = re.compile(r"^\| `(\w+(?:\.\w+)+)` \| (`[^`]*`|required) \|", re.MULTILINE)
 
 
@@ -70,23 +73,26 @@ def settings_in(document: Path) -> Iterator[tuple[str, str]]:
     """Every `key=value` a reader may type: of shell blocks and inline code, not of Python."""
     text = document.read_text()
     blocks = [body for language, body in FENCED.findall(text) if language in ("", "bash")]
-    yield from SETTING.findall("\n".join([*blocks, *CODE.findall(FENCED.sub("", text))]))
+    typed = "\n".join([*blocks, *CODE.findall(FENCED.sub("", text))])
+    found = SETTING.findall(CHECK.sub(r"\1", typed))
+    yield from (word for word in found if not word[1].startswith('"'))
 
 
 def is_known(path: str, value: str, document: Path) -> bool:
     """Whether PATH is a key; where it is a group, whether VALUE names choices of it."""
     if path == "experiment":
-        return value in EXPERIMENTS
+        return value in EXPERIMENTS or value.isupper()
     if path.startswith("hydra/"):
         return value in HYDRAS_OWN.get(path, ()) or any(
             file.match(f"conf/{path}/{value}.yaml") for file in OF_HYDRA
         )
     if path.startswith("hydra."):
         return any(has_key(file, path) for file in OF_HYDRA)
+    made = {"".join(names) for names in READERS_OWN.findall(document.read_text())}
     if path not in GROUPS:
-        return bool(find_keys(path, document))
-    names = [name for name in re.split(r"[\[\],]", value) if name and not name.isupper()]
-    names = [name for name in names if not name.endswith(".py")]  # loss files
+        return bool(find_keys(path, document)) or bool(made & set(path.split(".")))
+    names = {name for name in re.split(r"[\[\],']", value) if name and not name.isupper()}
+    names = {name for name in names - made - {"..."} if not name.endswith(".py")}  # loss files
     return {(path, name) for name in names} <= set(registered())
 
 
