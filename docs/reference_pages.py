@@ -61,6 +61,12 @@ EXIT_CODES = {
     ConfigError.exit_code: "the words, the configuration or the data cannot be used",
     INTERRUPTED: "Ctrl-C; a run has saved its state, and `prefrun resume` goes on with it",
 }
+HIDDEN = {
+    "index.md": ["navigation"],
+    "tutorial.md": ["navigation"],
+    "methods.md": ["navigation", "toc"],
+}
+"""By page, the columns beside it that it does without."""
 KEY_HEAD = ("| key | type | default | meaning |", "|---|---|---|---|")
 
 
@@ -74,9 +80,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, /, *, page: Page, **_: Any) -> str:
-    """Give the table of methods the whole width."""
-    if page.file.src_uri == "methods.md":
-        page.meta["hide"] = ["navigation", "toc"]
+    """Give the width of empty columns to the page."""
+    if page.file.src_uri in HIDDEN:
+        page.meta["hide"] = HIDDEN[page.file.src_uri]
     return markdown
 
 
@@ -92,9 +98,9 @@ def pages() -> dict[str, str]:
 def _command_page() -> str:
     with redirect_stdout(StringIO()) as shown:
         main(["--help"])
-    lines = ["# The command line", "", "## prefrun --help", "", *_block(shown.getvalue())]
+    lines = ["# The command line", "", "## prefrun --help", "", *_block(shown.getvalue(), "card")]
     for word in COMMANDS:
-        lines += ["", f"## prefrun {word}", "", *_block(command_help(load_command(word)))]
+        lines += ["", f"## prefrun {word}", "", *_block(command_help(load_command(word)), "card")]
     lines += ["", "## Exit codes", "", "| code | meaning |", "|---|---|"]
     lines += [f"| {code} | {text} |" for code, text in EXIT_CODES.items()]
     return "\n".join(lines)
