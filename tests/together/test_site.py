@@ -1,0 +1,132 @@
+"""What the site shows is true: the commands of a page run one after the other, in one folder."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+from tests.together.conftest import Workplace
+from tests.together.documents import Block, blocks, small_settings, trains, words_of
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = [page for page in sorted(DOCS.rglob("*.md")) if "```bash" in page.read_text()]
+
+INSTEAD = {
+    r"pip install -c constraints.txt -r requirements.txt": "pip --version",  # is installed
+    r"hydra.launcher.setup=\S+": "hydra.launcher.timeout_min=60'",
+    r"hydra/launcher=slurm": "hydra/launcher=slurm hydra.launcher.cluster=local",
+    r"\+?hydra.launcher.sbatch.\S+": "hydra.launcher.gpus_per_node=0",
+}
+"""What runs here, where there is no network, GPU or cluster, by what is typed."""
+
+MODULES = ("prefrun", "pip", "pytest")
+"""Commands that must come from the page's own environment."""
+PIP_INSTALL = ("--quiet", "--no-deps", "--no-build-isolation")
+
+NUMBERS = re.compile(r"\b[0-9a-f]{12}\b|(?<![\w.])[-+]?\d[\d.,]*(e[-+]\d+)?\b")
+FOLDERS = re.compile(r"(?<![\w.])(/[\w.-]+)+/(?=[\w.-])")
+"""The beginning of an absolute path."""
+DRAWN = re.compile(r"[┏━┳┓┡╇┩└─┴┘├┼┤]+|[*†]")
+
+
+class Reader:
+    """Does what a page tells, in a folder and a Python environment of its own."""
+
+    def __init__(self, page: Path, folder: Path) -> None:
+        self.page, self.folder = page.relative_to(ROOT), folder / "work"
+        self.folder.mkdir()
+        self.place = Workplace(self.folder)
+        environment = folder / "environment"
+        venv.create(environment, with_pip=False)
+        binaries = environment / "bin"
+        for name in MODULES:
+            (binaries / name).write_text(f'#!/bin/sh\nexec {binaries}/python -m {name} "$@"\n')
+            (binaries / name).chmod(0o755)
+        (site,) = environment.glob("lib/python*/site-packages")
+        known = [path for path in sys.path if path and Path(path).is_dir()]
+        (site / "outer.pth").write_text("".join(f"{path}\n" for path in known))
+        path = os.pathsep.join([str(binaries), os.environ["PATH"]])
+        self.environment = self.place.environment | {"PATH": path}
+
+    def read(self) -> None:
+        """Write the page's files, run its commands, and compare what it says they print."""
+        shown = blocks((ROOT / self.page).read_text())
+        for block, following in zip(shown, [*shown[1:], None], strict=True):
+            if block.title:
+                path = self.folder / block.title
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(block.text)
+            elif block.language == "bash":
+                wanted = following if following and is_output(following) else None
+                self._run(block, wanted)
+
+    def _run(self, block: Block, wanted: Block | None) -> None:
+        fails = wanted is not None and wanted.text.startswith("prefrun: ")
+        output = ""
+        for line, command in block.commands():
+            said = f"{self.page}, line {line}: {command}"
+            if command.startswith("cd "):
+                self.folder = (self.folder / command[3:]).resolve()
+                continue
+            done = subprocess.run(
+                ["bash", "-c", as_run_here(command)],
+                cwd=self.folder,
+                env=self.environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+            )
+            allowed = (1, 2) if fails else (0,)
+            assert done.returncode in allowed, f"{said}\nexit {done.returncode}\n{done.stdout}"
+            output += done.stdout
+        if wanted is not None:
+            printed = iter(plain_lines(output))
+            for line in plain_lines(wanted.text):
+                assert line in printed, (
+                    f"{self.page}, line {wanted.line}: not printed, or in another place:\n"
+                    f"{line}\nby {said} as\n{output}"
+                )
+
+
+def is_output(block: Block) -> bool:
+    """Whether a block, which follows commands, is what they print."""
+    return block.language == "text" and not block.title
+
+
+def as_run_here(command: str) -> str:
+    """Return COMMAND as a small machine can run it."""
+    for typed, instead in INSTEAD.items():
+        command = re.sub(typed, instead, command)
+    if command.startswith("prefrun ") and trains(words_of(command)):
+        command += " " + shlex.join(small_settings(words_of(command)))
+    if command.startswith("pip install "):
+        command += " " + shlex.join(PIP_INSTALL)
+    return command
+
+
+def plain_lines(text: str) -> list[str]:
+    """Return the lines of TEXT without numbers, folders, rules and spaces."""
+    lines = [FOLDERS.sub("", NUMBERS.sub("#", DRAWN.sub("", line))) for line in text.splitlines()]
+    plain = [" ".join(line.split()) for line in lines]
+    return [line for line in plain if line and line != "…"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(DOCS).as_posix())
+def test_the_commands_of_a_page_run(page, tmp_path):
+    Reader(page, tmp_path).read()
+
+
+@pytest.mark.parametrize("typed", INSTEAD)
+def test_each_substitution_is_needed(typed):
+    assert any(re.search(typed, page.read_text()) for page in PAGES)
