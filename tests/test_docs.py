@@ -26,7 +26,7 @@ from prefrun.schema import RunConfig
 ROOT = Path(__file__).parents[1]
 README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
 PLUGIN_READMES = sorted(ROOT.glob("plugins/*/README.md"))
-DOCUMENTS = [README, CONTRIBUTING, ROOT / "docs/scaling.md", *PLUGIN_READMES]
+DOCUMENTS = [README, CONTRIBUTING, ROOT / "docs/guides/scaling.md", *PLUGIN_READMES]
 PLUGINS = {path.parent.name for path in PLUGIN_READMES}
 INSTALLED = {plugin.distribution for plugin in plugin_manager()[1]}
 ABSENT = ", ".join(sorted(PLUGINS - INSTALLED))

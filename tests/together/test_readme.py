@@ -111,7 +111,7 @@ def test_a_command_that_trains_ends_well(workplace, command):
         assert {"comparison.md", "comparison.csv", "comparison.png"} <= set(os.listdir(sweep))
 
 
-PLUGIN_READMES = [ROOT / "docs/scaling.md", *sorted(ROOT.glob("plugins/*/README.md"))]
+PLUGIN_READMES = [ROOT / "docs/guides/scaling.md", *sorted(ROOT.glob("plugins/*/README.md"))]
 SHOWN_BY_PLUGINS = [command for file in PLUGIN_READMES for command in typed(file.read_text())]
 
 
