@@ -22,6 +22,7 @@ DOCS = ROOT / "docs"
 PAGES = [page for page in sorted(DOCS.rglob("*.md")) if "```bash" in page.read_text()]
 
 INSTEAD = {
+    r"(.*data\.source=hub.*)": r"\1 --cfg job",
     r"pip install -c constraints.txt -r requirements.txt": "pip --version",  # is installed
     r"hydra.launcher.setup=\S+": "hydra.launcher.timeout_min=60'",
     r"hydra/launcher=slurm": "hydra/launcher=slurm hydra.launcher.cluster=local",
