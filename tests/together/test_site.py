@@ -23,13 +23,15 @@ PAGES = [page for page in sorted(DOCS.rglob("*.md")) if "```bash" in page.read_t
 
 INSTEAD = {
     # no network
+    r"pip install build twine": "pip --version",
+    r"python -m build": "python -m hatchling build",
+    r"twine check": "ls",
     r"(.*data\.source=hub.*)": r"\1 --cfg job",
     # no cluster
     r"'hydra\.launcher\.setup=[^']*'": "hydra.launcher.cluster=local",
     r"\+hydra\.launcher\.sbatch\.\S+": "hydra.launcher.gpus_per_node=0",
     # no GPU, two cores
     r"model\.device=cuda": "model.device=cpu",
-    r"trainer\.compile=true": "trainer.compile=false",
     r"launch\.processes=4": "launch.processes=2",
     # less time
     r"seed=1,2,3": "seed=1,2",
@@ -41,7 +43,7 @@ MODULES = ("prefrun", "pip", "pytest")
 """Commands that must come from the page's own environment."""
 PIP_INSTALL = ("--quiet", "--no-deps", "--no-build-isolation")
 
-FAILURE = re.compile(r"^(prefrun: |  FAILED )", re.MULTILINE)
+FAILURE = re.compile(r"^(prefrun: | *FAILED )", re.MULTILINE)
 NUMBERS = re.compile(r"\b[0-9a-f]{12}\b|(?<![\w.])[-+]?\d+([.,]\d+)*(e[-+]\d+)?\b")
 FOLDERS = re.compile(r"(?<![\w.])(/[\w.-]+)+/(?=[\w.-])")
 """The beginning of an absolute path."""
