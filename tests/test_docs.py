@@ -39,7 +39,7 @@ COMPONENTS = [
     if entry.plugin.distribution in {"prefrun", *PLUGINS}
 ]
 
-FENCED = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+FENCED = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 SETTING = re.compile(r"(?<![\w.])(?<!-sc )([a-z_]+(?:[./][a-z_]+)*)=([^\s|`]*)")
