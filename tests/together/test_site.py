@@ -54,10 +54,9 @@ class Reader:
     """Does what a page tells, in a folder and a Python environment of its own."""
 
     def __init__(self, page: Path, folder: Path) -> None:
-        self.page, self.folder = page.relative_to(ROOT), folder / "work"
+        self.text, self.name = page.read_text(), os.path.relpath(page, ROOT)
+        self.folder, environment = folder / "work", folder / "environment"
         self.folder.mkdir()
-        self.place = Workplace(self.folder)
-        environment = folder / "environment"
         venv.create(environment, with_pip=False)
         binaries = environment / "bin"
         for name in MODULES:
@@ -67,25 +66,25 @@ class Reader:
         known = [path for path in sys.path if path and Path(path).is_dir()]
         (site / "outer.pth").write_text("".join(f"{path}\n" for path in known))
         path = os.pathsep.join([str(binaries), os.environ["PATH"]])
-        self.environment = self.place.environment | {"PATH": path}
+        self.environment = Workplace(self.folder).environment | {"PATH": path}
 
     def read(self) -> None:
         """Write the page's files, run its commands, and compare what it says they print."""
-        shown = blocks((ROOT / self.page).read_text())
+        shown = blocks(self.text)
         for block, following in zip(shown, [*shown[1:], None], strict=True):
             if block.title:
                 path = self.folder / block.title
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(block.text)
             elif block.language == "bash":
-                wanted = following if following and is_output(following) else None
-                self._run(block, wanted)
+                self._run(block, following if following and is_output(following) else None)
 
     def _run(self, block: Block, wanted: Block | None) -> None:
-        fails = wanted is not None and FAILURE.search(wanted.text)
+        """Run BLOCK's commands; those that WANTED shows to fail must fail."""
+        allowed = (1, 2) if wanted and FAILURE.search(wanted.text) else (0,)
         output = ""
         for line, command in block.commands():
-            said = f"{self.page}, line {line}: {command}"
+            said = f"{self.name}, line {line}: {command}"
             if command.startswith("cd "):
                 self.folder = (self.folder / command[3:]).resolve()
                 continue
@@ -98,16 +97,14 @@ class Reader:
                 text=True,
                 check=False,
             )
-            allowed = (1, 2) if fails else (0,)
-            assert done.returncode in allowed, f"{said}\nexit {done.returncode}\n{done.stdout}"
+            if done.returncode not in allowed:
+                pytest.fail(f"{said}\nexit {done.returncode}\n{done.stdout}", pytrace=False)
             output += done.stdout
-        if wanted is not None:
-            printed = iter(plain_lines(output))
-            for line in plain_lines(wanted.text):
-                assert any(real.startswith(line) for real in printed), (
-                    f"{self.page}, line {wanted.line}: not printed, or in another place:\n"
-                    f"{line}\nby {said} as\n{output}"
-                )
+        printed = iter(plain_lines(output))
+        for line in plain_lines(wanted.text if wanted else ""):
+            if not any(real.startswith(line) for real in printed):
+                problem = f"does not print there\n{line}\nbut\n{output}"
+                pytest.fail(f"{said}\n{problem}", pytrace=False)
 
 
 def is_output(block: Block) -> bool:
@@ -141,3 +138,19 @@ def test_the_commands_of_a_page_run(page, tmp_path):
 @pytest.mark.parametrize("typed", INSTEAD)
 def test_each_substitution_is_needed(typed):
     assert any(re.search(typed, page.read_text()) for page in PAGES)
+
+
+WRONG = {
+    "exit 3\n": "exit 3\nexit 3\n",
+    "echo 1 one\n```\n\n```text\n2 two\n": "echo 1 one\ndoes not print there\n# two\n",
+    "echo one\n```\n\n```text\nprefrun: one\n": "echo one\nexit 0\none\n",
+}
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_a_wrong_page_is_told_with_line_command_and_output(text, tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(f"A page.\n\n```bash\n{text}```\n")
+    with pytest.raises(pytest.fail.Exception) as told:
+        Reader(page, tmp_path).read()
+    assert f"page.md, line 4: {WRONG[text]}" in str(told.value)
