@@ -125,7 +125,7 @@ def as_run_here(command: str) -> str:
 
 def plain_lines(text: str) -> list[str]:
     """Return the lines of TEXT without numbers, folders, rules and spaces."""
-    lines = [FOLDERS.sub("", NUMBERS.sub("#", DRAWN.sub("", line))) for line in text.splitlines()]
+    lines = [NUMBERS.sub("#", FOLDERS.sub("", DRAWN.sub("", line))) for line in text.splitlines()]
     plain = [" ".join(line.split()) for line in lines]
     return [line for line in plain if line and line != "…"]
 
