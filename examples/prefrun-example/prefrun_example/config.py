@@ -26,9 +26,9 @@ class DpopConfig:
 class EditedSumsConfig:
     """Sums worked out step by step, each with copies that are wrong in one digit."""
 
-    train: int = 256
+    train: int = 512
     """Training records, >= 1."""
-    test: int = 64
+    test: int = 128
     """Held-out records, >= 1."""
     terms: int = 4
     """Numbers that a sum adds up, in 3..8."""
@@ -43,7 +43,7 @@ class EditedSumsConfig:
             raise ConfigError(f"data.terms={self.terms} must be in 3..8")
         if not 1 <= self.edits <= 4:
             raise ConfigError(f"data.edits={self.edits} must be in 1..4")
-        possible = 89**self.terms
+        possible = 9**self.terms
         if self.train + self.test > possible:
             raise ConfigError(
                 f"data.train + data.test = {self.train + self.test}, but there are only {possible} "

@@ -13,7 +13,7 @@ class EditedSums:
     """Pairs with a small edit distance, on which DPO makes chosen answers less likely."""
 
     card = """
-    Worked sums of two-digit numbers, '20+31=51 51+14=65' for '20+31+14 is'; a wrong copy has one
+    Worked sums of digits, '8+3=11 11+4=15' for '8+3+4 is'; a wrong copy has one
     digit of one result changed, and goes on as if it had not. Scores: 1 right, 0 wrong. Source: a
     small stand-in for MetaMath DPO of arXiv 2402.13228, whose rejected answers have one calculation
     corrupted.
@@ -28,7 +28,7 @@ class EditedSums:
         wanted = self.config.train + self.config.test
         trees: dict[str, PreferenceTree] = {}
         while len(trees) < wanted:
-            tree = self._record([draw.randrange(11, 100) for _ in range(self.config.terms)], draw)
+            tree = self._record([draw.randint(1, 9) for _ in range(self.config.terms)], draw)
             trees[tree.id] = tree
         made = list(trees.values())
         return generated_split("edited-sums", made[: self.config.train], made[self.config.train :])

@@ -52,7 +52,7 @@ def test_the_first_answer_is_right_and_each_copy_differs_in_one_character(terms,
 
 
 @pytest.mark.parametrize(
-    "keys", [{"train": 0}, {"terms": 2}, {"edits": 5}, {"terms": 3, "train": 89**3}]
+    "keys", [{"train": 0}, {"terms": 2}, {"edits": 5}, {"terms": 3, "train": 9**3}]
 )
 def test_settings_out_of_range_are_refused_by_name(keys):
     with pytest.raises(ConfigError, match=f"data.{next(iter(keys))}"):
