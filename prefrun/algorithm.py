@@ -10,6 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 if TYPE_CHECKING:
@@ -74,6 +75,10 @@ class Algorithm:
     """The method in one line of plain text."""
     verdict: ClassVar[str] = ""
     """One sentence: what came of the experiment in the plugin's README; '' where none was run."""
+    expected_failures: Mapping[str, str] = MappingProxyType({})
+    """Why it fails a check of the conformance kit by definition, by the check's name; for published
+    numbers that are wrong, by 'golden_vectors/CASE/KEY', in which `*` stands for anything. A
+    property where it depends on the settings."""
     uses_model: bool = True
     """Whether the run needs the language model that `model=` names. Without it, which only a
     `RunAlgorithm` can do, none is loaded, evaluated or saved."""
@@ -130,6 +135,10 @@ class LossAlgorithm(Algorithm, ABC):
 
     def step_done(self, sums: Mapping[str, Tensor]) -> None:
         """Take the SUMS of a step's outputs, after its gradients; may update `module`'s buffers."""
+
+    def loss_at_start(self) -> float | None:
+        """Return the loss where the policy is the reference, such as log 2; None = data decide."""
+        return None
 
     @abstractmethod
     def loss(self, batch: BranchBatch) -> LossOutput:

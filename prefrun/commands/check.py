@@ -1,15 +1,17 @@
-"""`prefrun check NAME`: the conformance kit's verdict on an installed component."""
+"""`prefrun check NAME|FILE`: the conformance kit's verdict on a component or a loss file."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prefrun.commands.named import components_called
 from prefrun.component import Component
 from prefrun.errors import ConfigError
+from prefrun.loss_file.registering import is_file, register_file
 
 if TYPE_CHECKING:
     from prefrun.plugins import Registered
@@ -23,13 +25,13 @@ KITS = {
     "tracker": "prefrun.testing.tracker",
 }
 """Where each group's `suite_of` is; importing one imports torch."""
-USAGE = "usage: prefrun check NAME [key=value ...], such as `prefrun check dpo loss=ipo`"
+USAGE = "usage: prefrun check NAME|FILE [key=value ...], such as `prefrun check dpo loss=ipo`"
 STATUSES = {"blocked": "skipped", "expected": "skipped", "failed": "FAILED"}
 """What the user reads for a verdict's status; others read as they are."""
 
 
 def check(arguments: list[str]) -> int:
-    """Judge every component called NAME and print a line per property.
+    """Judge every component called NAME, or a loss file, and print a line per property.
 
     Returns 0 where every property holds or does not apply, else 1. Raises ConfigError for an
     unknown name, a component without checks, or a key=value that the component does not take.
@@ -42,8 +44,10 @@ def check(arguments: list[str]) -> int:
 
 
 def _chosen(word: str) -> list[Registered]:
-    """Return the components that WORD, 'NAME' or 'GROUP=NAME', means and that have checks."""
+    """Return the components with checks that WORD means: NAME, GROUP=NAME or a loss file."""
     group, _, name = word.rpartition("=")
+    if is_file(name):
+        name = register_file(Path(name)).name
     found = components_called(name)
     groups = [entry.component.group for entry in found]
     if group and group not in groups:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -36,6 +36,15 @@ class ComponentSubject:
     def build(self) -> Any:
         """Return a new instance of the component."""
         return self.component.load()(self.settings)
+
+    @cached_property
+    def expected_failures(self) -> Mapping[str, str]:
+        """What the component says of itself: reason by check name. Empty where it has no say."""
+        try:
+            built = self.build()
+        except Exception:  # `factory_loads` reports it
+            return {}
+        return dict(getattr(built, "expected_failures", {}))
 
 
 def composes_with_defaults(subject: ComponentSubject) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from unittest import SkipTest
 
@@ -137,21 +137,19 @@ def check_data(
     data: str | Component,
     *,
     overrides: Sequence[str] = (),
-    expected_failures: Mapping[str, str] | None = None,
 ) -> Report:
     """Run every check of a data source and return the verdicts.
 
     DATA: what follows `data=`, or a Component; it is loaded five times, so choose a small source by
     OVERRIDES, such as 'path=FILE'. Further arguments and errors as for `check_algorithm`.
     """
-    return settle(suite_of(data, overrides, expected_failures))
+    return settle(suite_of(data, overrides))
 
 
 def suite_of(
     data: str | Component,
     overrides: Sequence[str] = (),
-    expected: Mapping[str, str] | None = None,
 ) -> Suite:
     """Return the checks of a data source, none of them judged yet."""
     subject = DataSubject(find_component("data", data), overrides)
-    return Suite(subject, PROPERTIES, expected)
+    return Suite(subject, PROPERTIES, subject.expected_failures)

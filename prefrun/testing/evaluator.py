@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from unittest import SkipTest
 
 from prefrun.component import Component
@@ -88,21 +88,19 @@ def check_evaluator(
     evaluator: str | Component,
     *,
     overrides: Sequence[str] = (),
-    expected_failures: Mapping[str, str] | None = None,
 ) -> Report:
     """Run every check of an evaluator on random policies and return the verdicts.
 
     EVALUATOR: a name as in `evaluator=[NAME]`, or a Component. Further arguments and errors as for
     `check_algorithm`.
     """
-    return settle(suite_of(evaluator, overrides, expected_failures))
+    return settle(suite_of(evaluator, overrides))
 
 
 def suite_of(
     evaluator: str | Component,
     overrides: Sequence[str] = (),
-    expected: Mapping[str, str] | None = None,
 ) -> Suite:
     """Return the checks of an evaluator, none of them judged yet."""
     subject = EvaluatorSubject(find_component("evaluator", evaluator), overrides)
-    return Suite(subject, PROPERTIES, expected)
+    return Suite(subject, PROPERTIES, subject.expected_failures)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from unittest import SkipTest
 
@@ -127,23 +127,21 @@ def check_reward(
     *,
     trees: Sequence[PreferenceTree] | None = None,
     overrides: Sequence[str] = (),
-    expected_failures: Mapping[str, str] | None = None,
 ) -> Report:
     """Run every check of a reward and return the verdicts.
 
     REWARD: what follows `reward=`, or a Component. TREES: records it can judge; default:
     `make_trees()`. Further arguments and errors as for `check_algorithm`.
     """
-    return settle(suite_of(reward, overrides, expected_failures, trees))
+    return settle(suite_of(reward, overrides, trees))
 
 
 def suite_of(
     reward: str | Component,
     overrides: Sequence[str] = (),
-    expected: Mapping[str, str] | None = None,
     trees: Sequence[PreferenceTree] | None = None,
 ) -> Suite:
     """Return the checks of a reward, none of them judged yet."""
     subject = RewardSubject(find_component("reward", reward), overrides)
     subject.trees = make_trees() if trees is None else trees
-    return Suite(subject, PROPERTIES, expected)
+    return Suite(subject, PROPERTIES, subject.expected_failures)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 from unittest import SkipTest
 
-from prefrun.errors import closest
+from prefrun.errors import PluginError, closest
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class Suite:
         properties: Sequence[Property],
         expected_failures: Mapping[str, str] | None = None,
     ) -> None:
-        """Raise ValueError where EXPECTED_FAILURES names no property of the suite."""
+        """Raise PluginError where EXPECTED_FAILURES names no property of the suite."""
         self.subject = subject
         self.properties = {item.name: item for item in properties}
         self.expected = dict(expected_failures or {})
@@ -96,7 +96,10 @@ class Suite:
             item, part = name.partition("/")[::2]
             if item not in self.properties or (part and not self.properties[item].has_parts):
                 known = sorted(self.properties)
-                raise ValueError(f"no check is called '{name}'.{closest(name, known)}")
+                raise PluginError(
+                    f"expected_failures of {subject}: no check is called '{name}'."
+                    f"{closest(name, known)}"
+                )
 
     def verdict(self, name: str) -> Verdict:
         """Judge the property called NAME, after those it requires."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -84,21 +84,19 @@ def check_tracker(
     tracker: str | Component,
     *,
     overrides: Sequence[str] = (),
-    expected_failures: Mapping[str, str] | None = None,
 ) -> Report:
     """Run every check of a tracker and return the verdicts.
 
     TRACKER: what follows `tracker=`, or a Component; choose a mode without network by OVERRIDES.
     Further arguments and errors as for `check_algorithm`.
     """
-    return settle(suite_of(tracker, overrides, expected_failures))
+    return settle(suite_of(tracker, overrides))
 
 
 def suite_of(
     tracker: str | Component,
     overrides: Sequence[str] = (),
-    expected: Mapping[str, str] | None = None,
 ) -> Suite:
     """Return the checks of a tracker, none of them judged yet."""
     subject = TrackerSubject(find_component("tracker", tracker), overrides)
-    return Suite(subject, PROPERTIES, expected)
+    return Suite(subject, PROPERTIES, subject.expected_failures)

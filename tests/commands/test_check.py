@@ -112,6 +112,27 @@ def test_wrong_words_end_with_2_and_say_what_to_type(prefrun, words, expected):
     assert "Traceback" not in done.stderr
 
 
+LOSS = """
+from prefrun.policy.batch import BranchBatch
+from torch import Tensor
+
+def regression(batch: BranchBatch, scale: float = 0.1) -> Tensor:
+    \"\"\"Square of scale * log-ratio - score. Source: an example.\"\"\"
+    gaps = (SIGN * batch.scores - scale * batch.log_ratios) * batch.branch_mask
+    return gaps.square().sum(-1)
+"""
+
+
+def test_a_loss_file_is_judged(prefrun, tmp_path):
+    for sign, ends_with in (("1", 0), ("-1", 1)):
+        (tmp_path / f"my{sign}.py").write_text(LOSS.replace("SIGN", sign))
+        done = prefrun("check", f"./my{sign}.py", "scale=0.2")
+        assert done.returncode == ends_with, done.stdout + done.stderr
+    assert "algo=my-1.py scale=0.2 (" in done.stdout
+    assert "  FAILED   step_prefers_better_answers: " in done.stdout
+    assert "1 failed" in done.stdout
+
+
 def test_a_plugin_that_does_not_load_is_told_with_its_reason(prefrun, make_plugin):
     make_plugin("cracked", "import no_such_module_anywhere")
     done = prefrun("check", "cracked")

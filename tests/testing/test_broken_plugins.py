@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,6 +41,9 @@ class Dpo(LossAlgorithm):
         means = values.sum((1, 2)) / counts.clamp(min=1.0)
         return LossOutput({"dpo": Term(means, self.weights(batch, counts))})
 
+    def loss_at_start(self) -> float:
+        return math.log(2)
+
     def ratios(self, batch: BranchBatch) -> Tensor:
         return batch.log_ratios
 
@@ -57,10 +62,25 @@ class Dpo(LossAlgorithm):
 
 
 class WrongSign(Dpo):
-    golden = f"{__name__}:golden_of_wrong_sign"
+    def margins(self, ratios: Tensor) -> Tensor:
+        return -super().margins(ratios)
+
+
+class WrongNumber(Dpo):
+    golden = f"{__name__}:golden_of_wrong_number"
 
     def pair_values(self, margins: Tensor) -> Tensor:
-        return -logsigmoid(-self.config.beta * margins)
+        return super().pair_values(margins * 1.001)
+
+
+class SumOfPairs(Dpo):
+    def weights(self, batch: BranchBatch, counts: Tensor) -> Tensor:
+        return batch.weights * (counts > 0)
+
+    def loss(self, batch: BranchBatch) -> LossOutput:
+        (term,) = super().loss(batch).terms.values()
+        counts = self.better(batch).sum((1, 2))
+        return LossOutput({"dpo": Term(term.values * counts, term.weights)})
 
 
 class ReferenceGradient(Dpo):
@@ -80,12 +100,12 @@ class ReadsPaddedTokens(Dpo):
 
 class OrderDependence(Dpo):
     def ratios(self, batch: BranchBatch) -> Tensor:
-        return batch.log_ratios * torch.arange(1, batch.scores.shape[1] + 1)
+        return batch.log_ratios * torch.ones_like(batch.scores).cumsum(-1)
 
 
 class TreeOrderDependence(Dpo):
     def weights(self, batch: BranchBatch, counts: Tensor) -> Tensor:
-        return counts / torch.arange(1, len(counts) + 1)
+        return counts / torch.ones_like(counts).cumsum(-1)
 
 
 class NanOnTies(Dpo):
@@ -126,6 +146,54 @@ class HiddenState(Dpo):
 class NonDeterministic(Dpo):
     def ratios(self, batch: BranchBatch) -> Tensor:
         return batch.log_ratios + 0.1 * torch.rand(batch.scores.shape)
+
+
+class WrongDevice(Dpo):
+    def margins(self, ratios: Tensor) -> Tensor:
+        diagonal = torch.eye(ratios.shape[1], dtype=torch.bool)
+        return super().margins(ratios).masked_fill(diagonal, 0.0)
+
+
+class ConstantOnTheCpu(Dpo):
+    def __init__(self, config: DpoConfig) -> None:
+        super().__init__(config)
+        self.scale = torch.ones(1)
+
+    def ratios(self, batch: BranchBatch) -> Tensor:
+        return batch.log_ratios * self.scale
+
+
+class Remembers(torch.nn.Module):
+    """A number that moves with every step."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("steps", torch.ones(()))
+
+
+class Forgets(torch.nn.Module):
+    """The same, in no checkpoint."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.steps = torch.ones(())
+
+
+class SavedState(Dpo):
+    memory: type[torch.nn.Module] = Remembers
+
+    def make_module(self, hidden_size: int) -> torch.nn.Module:
+        return self.memory()
+
+    def step_done(self, sums: Mapping[str, Tensor]) -> None:
+        self.module.steps += 1
+
+    def ratios(self, batch: BranchBatch) -> Tensor:
+        return batch.log_ratios * self.module.steps
+
+
+class UnsavedState(SavedState):
+    memory = Forgets
 
 
 class MutatedInput(Dpo):
@@ -178,7 +246,12 @@ class WeightsWithGradient(Dpo):
 
 
 FAULTS = {
-    WrongSign: "golden_vectors",
+    WrongSign: "step_prefers_better_answers",
+    WrongNumber: "golden_vectors",
+    SumOfPairs: "step_zero_value",
+    WrongDevice: "runs_on_the_batchs_device",
+    ConstantOnTheCpu: "runs_on_the_batchs_device",
+    UnsavedState: "module_survives_saving",
     ReferenceGradient: "no_gradient_reaches_the_reference",
     MeanOverPadding: "padding_can_be_added",
     ReadsPaddedTokens: "padding_values_do_not_matter",
@@ -208,8 +281,8 @@ def golden(inputs: dict, hyper: dict, name: str, factory: type[Dpo] = Dpo) -> di
     return {"losses": factory(DpoConfig(**hyper)).pair_values(margins)}
 
 
-def golden_of_wrong_sign(inputs: dict, hyper: dict, name: str) -> dict:
-    return golden(inputs, hyper, name, WrongSign)
+def golden_of_wrong_number(inputs: dict, hyper: dict, name: str) -> dict:
+    return golden(inputs, hyper, name, WrongNumber)
 
 
 @pytest.fixture(autouse=True)
@@ -230,8 +303,14 @@ def component(factory: type[Dpo]) -> Component:
 
 def test_correct_loss_passes_every_check() -> None:
     report = check_algorithm(component(Dpo))
-    assert {verdict.status for verdict in report.verdicts} == {"passed"}
+    unjudged = {v.name: v.status for v in report.verdicts if v.status != "passed"}
+    assert unjudged == {"module_survives_saving": "skipped"}
     assert len(report.verdicts) > 30
+
+
+def test_correct_state_passes_every_check() -> None:
+    report = check_algorithm(component(SavedState))
+    assert {verdict.status for verdict in report.verdicts} == {"passed"}
 
 
 @pytest.mark.parametrize(("factory", "name"), FAULTS.items())

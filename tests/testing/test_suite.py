@@ -6,6 +6,7 @@ from unittest import SkipTest
 
 import pytest
 
+from prefrun.errors import PluginError
 from prefrun.testing.suite import Property, Suite, checks_of, settle
 
 
@@ -87,7 +88,7 @@ def test_announced_failure_that_passes_is_a_failure() -> None:
 
 @pytest.mark.parametrize("name", ["fail", "fails/part"])
 def test_unknown_announcement_names_the_closest_check(name: str) -> None:
-    with pytest.raises(ValueError, match="Did you mean 'fails'"):
+    with pytest.raises(PluginError, match="Did you mean 'fails'"):
         Suite("demo", ALL, {name: "typo"})
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from prefrun_lipo.lambda_weights import LambdaWeighting, both_valid, lambda_weights
+from prefrun_lipo.lambda_weights import LambdaWeighting, lambda_weights
 from prefrun_lipo.loss import lambda_loss, lipo_values
 
 PRINTED = LambdaWeighting(scale="paper", log_base="e")
@@ -60,29 +60,6 @@ def compute(inputs: dict[str, Any], hyper: dict[str, Any], name: str) -> dict[st
     computed["rax_dcg_lambdaweight"] = weights.flatten(1).tolist()
     computed["paper_lambda_natural_log_sum_per_list"] = printed.tolist()
     return computed
-
-
-def known_differences(inputs: dict[str, Any], hyper: dict[str, Any], name: str) -> dict[str, str]:
-    """Keys of a case whose published number is wrong, with the reason.
-
-    Arguments as for `compute`, which returns the right number. At exact ties RAX's autodiff does
-    not return the derivative, although both losses are smooth there; a test checks ours by finite
-    differences.
-    """
-    policy = torch.tensor(inputs["policy_logps"], dtype=torch.float64)
-    mask = torch.tensor(inputs["mask"]).bool()
-    scores = _scores(policy, inputs, hyper)
-    tied = (scores.unsqueeze(-1) == scores.unsqueeze(-2)) & both_valid(mask)
-    reasons = {}
-    if (scores[mask] == 0.0).any():
-        reasons["point_sigmoid.sum.grad_policy_logps"] = (
-            "RAX writes the loss with relu(s) and |s|, whose derivatives at s = 0 do not add up"
-        )
-    if tied.triu(diagonal=1).any():
-        reasons["list_mle.sum.grad_policy_logps"] = (
-            "RAX differentiates a running maximum, which splits its gradient among tied scores"
-        )
-    return reasons
 
 
 def _scores(policy: Tensor, inputs: dict[str, Any], hyper: dict[str, Any]) -> Tensor:

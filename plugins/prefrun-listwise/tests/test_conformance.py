@@ -6,16 +6,11 @@ import pytest
 
 from prefrun.testing import algorithm_checks, check_algorithm, check_data
 
-FLOAT32 = {
-    "golden_vectors/end_to_end_3views_stopgrad_False/grad": (
-        "published from a float32 run, exact to 1e-5; test_contrast compares it at that"
-    )
-}
 CHECKS = [
     *algorithm_checks("pro_ranking"),
     *algorithm_checks("ranklist"),
     *algorithm_checks("groco"),
-    *algorithm_checks("groco_views", expected_failures=FLOAT32),
+    *algorithm_checks("groco_views"),
 ]
 
 

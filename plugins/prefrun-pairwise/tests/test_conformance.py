@@ -15,6 +15,7 @@ OPTIONS = [
     ("dpo", ["ld_alpha=0.5", "ld_reference=false"]),
     ("dpo", ["divergence=js_divergence"]),
     ("dpo", ["loss=poly", "poly_alpha=8.0"]),
+    ("dpo", ["wpo=true"]),
     ("ipo", ["normalize=sum"]),
     ("cdpo", ["unbiased=true"]),
     ("poly_dpo", ["alpha=-0.9", "normalize_init=true"]),
@@ -40,12 +41,3 @@ def test_every_loss_conforms(loss):
 @pytest.mark.parametrize(("algorithm", "overrides"), OPTIONS)
 def test_options_conform(algorithm, overrides):
     check_algorithm(algorithm, overrides=overrides)
-
-
-def test_wpo_conforms_but_for_its_constant_weights():
-    reason = "WPO's weights follow the policy without a gradient, finite differences see them move"
-    check_algorithm(
-        "dpo",
-        overrides=["wpo=true"],
-        expected_failures={"gradient_matches_finite_differences": reason},
-    )

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from prefrun.component import Component
 from prefrun.testing import component as shared
-from prefrun.testing.algorithm import contract, edges, gradients, invariance, purity
+from prefrun.testing.algorithm import (
+    contract,
+    device,
+    edges,
+    gradients,
+    invariance,
+    purity,
+    saving,
+)
 from prefrun.testing.algorithm.subject import AlgorithmSubject
 from prefrun.testing.composition import find_component
-from prefrun.testing.golden import known_differences
 from prefrun.testing.suite import Check, Report, Suite, checks_of, settle
 
 ANY_ALGORITHM = (*shared.PROPERTIES, *contract.ANY_ALGORITHM)
@@ -20,6 +27,8 @@ LOSS_ALGORITHM = (
     *gradients.PROPERTIES,
     *invariance.PROPERTIES,
     *edges.PROPERTIES,
+    *device.PROPERTIES,
+    *saving.PROPERTIES,
 )
 
 
@@ -27,42 +36,38 @@ def algorithm_checks(
     algorithm: str | Component,
     *,
     overrides: Sequence[str] = (),
-    expected_failures: Mapping[str, str] | None = None,
 ) -> list[Check]:
     """Return the checks of an algorithm, one callable each, for `pytest.mark.parametrize`.
 
     ALGORITHM: what follows `algo=`, or a Component. OVERRIDES: 'key=value' of its settings, such as
-    'loss=softmax'. EXPECTED_FAILURES: reason by check name; a failure is then shown as a skip, and
-    passing is a failure. 'golden_vectors/CASE/KEY' allows one published number to differ.
-    An algorithm that is no LossAlgorithm gets only the checks that need no loss.
-    Raises PluginError where it is not installed, ValueError for an unknown check name.
+    'loss=softmax'. What the algorithm lists in `expected_failures` is shown as a skip where it
+    fails, and is a failure where it passes. An algorithm that is no LossAlgorithm gets only the
+    checks that need no loss. Raises PluginError where it is not installed.
     """
-    return checks_of(suite_of(algorithm, overrides, expected_failures))
+    return checks_of(suite_of(algorithm, overrides))
 
 
 def check_algorithm(
     algorithm: str | Component,
     *,
     overrides: Sequence[str] = (),
-    expected_failures: Mapping[str, str] | None = None,
 ) -> Report:
     """Run every check and return the verdicts. Arguments and errors as for `algorithm_checks`.
 
     Raises AssertionError that names every failed check with what was seen. Prints what was skipped.
     """
-    return settle(suite_of(algorithm, overrides, expected_failures))
+    return settle(suite_of(algorithm, overrides))
 
 
 def suite_of(
     algorithm: str | Component,
     overrides: Sequence[str] = (),
-    expected: Mapping[str, str] | None = None,
 ) -> Suite:
     """Return the checks of an algorithm, none of them judged yet."""
     component = find_component("algo", algorithm)
     subject = AlgorithmSubject(component, overrides)
-    subject.known_differences = known_differences(expected or {})
-    return Suite(subject, LOSS_ALGORITHM if _has_loss(component) else ANY_ALGORITHM, expected)
+    properties = LOSS_ALGORITHM if _has_loss(component) else ANY_ALGORITHM
+    return Suite(subject, properties, subject.expected_failures)
 
 
 def _has_loss(component: Component) -> bool:

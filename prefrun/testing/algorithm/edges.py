@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from unittest import SkipTest
 
 import torch
 
 from prefrun.policy.batch import BranchBatch
+from prefrun.testing.algorithm.gradients import SEEDS
 from prefrun.testing.algorithm.purity import PURE
-from prefrun.testing.algorithm.subject import BRANCHES, AlgorithmSubject, assert_finite
+from prefrun.testing.algorithm.subject import BRANCHES, RELATIVE, AlgorithmSubject, assert_finite
 from prefrun.testing.batches import with_scores
 from prefrun.testing.suite import Property
 
@@ -71,14 +74,25 @@ def huge_log_ratios_are_finite(subject: AlgorithmSubject) -> None:
 
 def step_zero_is_finite(subject: AlgorithmSubject) -> None:
     """Policy equal to the reference, as before the first step: finite, and equal when repeated."""
-    batch = subject.batch()
-    assert batch.reference_token_logps is not None
-    start = batch.with_policy(batch.reference_token_logps, batch.extras)
+    start = subject.start()
     loss, gradient = subject.gradient(start)
     assert_finite(loss, gradient, "where the policy is the reference")
     again, gradient_again = subject.gradient(start)
     assert torch.equal(loss, again), f"two calls gave {float(loss):.9g} and {float(again):.9g}"
     assert torch.equal(gradient, gradient_again), "two calls gave different gradients"
+
+
+def step_zero_value(subject: AlgorithmSubject) -> str:
+    """The loss before the first step is what `loss_at_start` says, on several batches."""
+    wanted = subject.losses.loss_at_start()
+    if wanted is None:
+        raise SkipTest("the algorithm states no loss_at_start()")
+    for seed in SEEDS:
+        seen = float(subject.loss(subject.start(seed)))
+        assert math.isclose(seen, wanted, rel_tol=RELATIVE), (
+            f"where the policy is the reference the loss is {seen:.9g}, not {wanted:.9g}"
+        )
+    return f"{wanted:.9g}"
 
 
 def _runaway(batch: BranchBatch, first: int) -> BranchBatch:
@@ -126,4 +140,5 @@ PROPERTIES = (
     ),
     Property(huge_log_ratios_are_finite, ("gradient_is_finite",)),
     Property(step_zero_is_finite, ("gradient_is_finite", *PURE)),
+    Property(step_zero_value, ("step_zero_is_finite",)),
 )

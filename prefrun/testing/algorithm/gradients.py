@@ -38,6 +38,22 @@ def gradient_is_not_zero(subject: AlgorithmSubject) -> None:
         assert any(moved), f"no gradient reaches the policy's log-probs in {dtype}"
 
 
+def step_prefers_better_answers(subject: AlgorithmSubject) -> None:
+    """From the start on, a step against the gradient moves likelihood to the better answers."""
+    moved = 0.0
+    for seed in SEEDS:
+        start = subject.start(seed)
+        _, gradient = subject.gradient(start)
+        present = start.branch_mask.to(gradient)
+        scores = start.scores.to(gradient).nan_to_num() * present
+        means = scores.sum(-1, keepdim=True) / present.sum(-1, keepdim=True).clamp(min=1)
+        moved -= float((gradient.sum(-1) * (scores - means) * present).sum())
+    assert moved > 0, (
+        "a step raises the worse answers against the better ones: is a sign turned, or are chosen "
+        "and rejected exchanged?"
+    )
+
+
 def bfloat16_stays_finite(subject: AlgorithmSubject) -> None:
     """The loss and its gradient, where the log-probs come in bfloat16."""
     assert_finite(*subject.gradient(subject.batch(dtype=torch.bfloat16)), "in bfloat16")
@@ -93,6 +109,7 @@ PROPERTIES = (
     Property(loss_is_a_finite_scalar, ("output_is_well_formed",)),
     Property(gradient_is_finite, ("loss_is_a_finite_scalar",)),
     Property(gradient_is_not_zero, ("gradient_is_finite",)),
+    Property(step_prefers_better_answers, ("gradient_is_not_zero", "step_zero_is_finite")),
     Property(bfloat16_stays_finite, ("gradient_is_finite",)),
     Property(
         gradient_matches_finite_differences,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cached_property
-from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -25,9 +23,6 @@ RELATIVE, ABSOLUTE = 1e-6, 1e-8
 
 class AlgorithmSubject(ComponentSubject):
     """An algorithm, its settings, and batches of a shape it can take."""
-
-    known_differences: Mapping[str, str] = MappingProxyType({})
-    """Why a published number is wrong, by 'CASE/KEY'."""
 
     @cached_property
     def algorithm(self) -> Algorithm:
@@ -59,6 +54,12 @@ class AlgorithmSubject(ComponentSubject):
         """Return `make_batch` with this algorithm's needs."""
         options.setdefault("branches", self.branches)
         return make_batch(needs=self.losses.needs, **options)
+
+    def start(self, seed: int = 0) -> BranchBatch:
+        """Return a batch of which the policy is the reference, as before the first step."""
+        batch = self.batch(seed=seed)
+        assert batch.reference_token_logps is not None
+        return batch.with_policy(batch.reference_token_logps, batch.extras)
 
     def output(self, batch: BranchBatch) -> LossOutput:
         """Call the loss on a copy of BATCH, so that no check sees what another's call changed."""
