@@ -1,5 +1,7 @@
 """algo=dpop as prefrun sees it: it trains and evaluates, this gives the loss."""
 
+import math
+
 from torch import Tensor
 
 from prefrun.algorithm import LossAlgorithm, LossOutput, Term
@@ -31,6 +33,10 @@ class Dpop(LossAlgorithm):
     paper = "Pal et al. 2024, arXiv 2402.13228"
     kind = "offline, pairs"
     formula = "-LS(beta (h_w - h_l - penalty max(0, -h_w)))"
+
+    def loss_at_start(self) -> float:
+        """Every pair costs ln 2 while all log-ratios are 0."""
+        return math.log(2)
 
     def loss(self, batch: BranchBatch) -> LossOutput:
         """Return one term: a value per pair of answers, weighted 0 where i is not better than j."""
