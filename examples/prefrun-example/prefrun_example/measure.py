@@ -47,7 +47,8 @@ class ChosenLikelihood(Evaluator):
         self, ranks: Sequence[int], own: BranchLogps, start: BranchLogps
     ) -> dict[str, float | None]:
         """Return one prompt's three numbers; answers that were cut to no token are left out."""
-        chosen, rejected = [], []
+        chosen: list[float] = []
+        rejected: list[float] = []
         for rank, after, before, length in zip(
             ranks, own.sums, start.sums, own.lengths, strict=True
         ):
