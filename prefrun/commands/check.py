@@ -67,8 +67,7 @@ def _show(entry: Registered, words: Sequence[str]) -> bool:
     component, plugin = entry.component, entry.plugin
     kit = import_module(KITS[component.group])
     suite: Suite = kit.suite_of(component, [_key(word, component) for word in words])
-    if words:  # what the user mistyped is no fault of the component
-        _ = suite.subject.settings
+    _ = suite.subject.settings  # a key that is missing or mistyped is no fault of the component
     print(f"{suite.subject} ({plugin.distribution} {plugin.version})")
     counts: Counter[str] = Counter()
     for name, item in suite.properties.items():

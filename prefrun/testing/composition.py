@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from prefrun.component import Component
+from prefrun.config_checks import check_composed
 from prefrun.config_errors import config_error
 from prefrun.errors import PluginError, closest
 from prefrun.paths import conf_dir
@@ -39,7 +40,8 @@ def compose_node(component: Component, overrides: Sequence[str] = ()) -> DictCon
     """Return COMPONENT's typed configuration node with its shipped defaults and OVERRIDES.
 
     OVERRIDES are 'key=value', without the group. A component that no plugin registers has no YAML
-    file: its schema's own defaults stand in. Raises ConfigError as the command line would.
+    file: its schema's own defaults stand in. Raises ConfigError as the command line would, also for
+    a key that has no default.
     """
     from hydra import compose, initialize_config_dir
     from hydra.errors import HydraException
@@ -58,6 +60,7 @@ def compose_node(component: Component, overrides: Sequence[str] = ()) -> DictCon
             config = compose("config", overrides=words)
         except (HydraException, OmegaConfBaseException) as error:
             raise config_error(error) from error
+    check_composed(config, words)
     node = OmegaConf.select(config, prefix)
     if not isinstance(node, DictConfig):
         raise PluginError(f"{group}/{name}.yaml puts nothing under '{prefix}'")

@@ -103,6 +103,7 @@ def test_a_failed_property_has_its_reason_and_ends_with_1(prefrun, word):
         (["evaluator=length", "unit"], "'unit' is no key=value"),
         (["evaluator=length", "units=2"], "Did you mean 'unit'?"),
         (["evaluator=length", "unit=0"], "evaluator.length.unit=0 must not be 0"),
+        (["reward=classifier"], "reward=classifier needs reward.path=VALUE"),
     ],
 )
 def test_wrong_words_end_with_2_and_say_what_to_type(prefrun, words, expected):

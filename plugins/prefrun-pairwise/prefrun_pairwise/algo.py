@@ -46,8 +46,9 @@ and the paper; TRL's sigmoid ignores label_smoothing, here that is refused: choo
 LD-DPO weights the reference's tokens, too, in TRL, and only the policy's in LLaMA-Factory
 (ld_reference=false). ipo, cdpo, ld_dpo, dpo_norm, poly_dpo and da_dpo are algorithms of their own,
 too, with only their keys.
-Pitfalls: answers with equal scores make no pair; the chosen answer's log-prob may fall while the
-margin grows; at step 0 the loss of sigmoid is ln 2.
+Pitfalls: discopop with its own tau first moves from the chosen to the rejected answer, until a pair
+is far enough above d = 0; answers with equal scores make no pair; the chosen answer's log-prob may
+fall while the margin grows; at step 0 the loss of sigmoid is ln 2.
 """
 
 
@@ -62,6 +63,9 @@ AT_START = {
     "apo_zero": 1.0,
 }
 """The losses that do not depend on data or keys where h_c = h_r = 0."""
+
+TURNED_TAU = (1 - math.log(2)) / 3
+"""Below it DiscoPOP (arXiv 2406.08414, its tau: 0.05) has a minimum at a d < 0 and rises at 0."""
 
 
 class Dpo(LossAlgorithm):
@@ -84,6 +88,10 @@ class Dpo(LossAlgorithm):
             self.needs = frozenset({"reference", "log_collision"})
             self.expected_failures = {
                 "gradient_matches_finite_differences": "WPO's weights follow the policy, held fixed"
+            }
+        elif list(config.mix()) == ["discopop"] and config.discopop_tau < TURNED_TAU:
+            self.expected_failures = {
+                "step_prefers_better_answers": "DiscoPOP's slope at d = 0 is turned, by definition"
             }
         self.batch_coupled = any(_is_coupled(name) for name in config.mix())
         self.knobs = PairKnobs(

@@ -109,7 +109,10 @@ PROPERTIES = (
     Property(loss_is_a_finite_scalar, ("output_is_well_formed",)),
     Property(gradient_is_finite, ("loss_is_a_finite_scalar",)),
     Property(gradient_is_not_zero, ("gradient_is_finite",)),
-    Property(step_prefers_better_answers, ("gradient_is_not_zero", "step_zero_is_finite")),
+    Property(
+        step_prefers_better_answers,
+        ("gradient_is_not_zero", "step_zero_is_finite", "weights_are_constants"),
+    ),
     Property(bfloat16_stays_finite, ("gradient_is_finite",)),
     Property(
         gradient_matches_finite_differences,
