@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from pathlib import Path
 
 from prefrun.commands.fields import all_keys_of
 from prefrun.commands.named import components_called
 from prefrun.component import Component
 from prefrun.errors import ConfigError
-from prefrun.loss_file.registering import is_file, register_file
 
 
 def explain(arguments: list[str]) -> int:
@@ -19,23 +17,21 @@ def explain(arguments: list[str]) -> int:
     """
     if len(arguments) != 1:
         raise ConfigError("usage: prefrun explain NAME|FILE, such as `prefrun explain lipo`")
-    name = arguments[0].rpartition("=")[2]
-    if is_file(name):
-        name = register_file(Path(name)).name
-    for entry in components_called(name):
-        plugin = entry.plugin
-        print(f"{entry.component.group}={name}: {entry.component.summary}")
-        print(f"from {plugin.distribution} {plugin.version} ({entry.component.factory})\n")
-        print(_card(entry.component))
+    for entry in components_called(arguments[0].rpartition("=")[2]):
+        component, plugin = entry.component, entry.plugin
+        print(f"{component.group}={component.name}: {component.summary}")
+        print(f"from {plugin.distribution} {plugin.version} ({component.factory})\n")
+        print(card_of(component))
         print("\nkeys (value = default):")
-        for key in all_keys_of(entry.component.config):
-            print(f"  {entry.component.prefix}.{key.name}={key.default}  ({key.type})")
+        for key in all_keys_of(component.config):
+            print(f"  {component.prefix}.{key.name}={key.default}  ({key.type})")
             if key.text:
                 print(f"      {key.text}")
     return 0
 
 
-def _card(component: Component) -> str:
+def card_of(component: Component) -> str:
+    """Return what COMPONENT says of itself: its `card`, else its docstring. Imports its factory."""
     factory = component.load()
     card = getattr(factory, "card", "") or inspect.getdoc(factory) or "(no description)"
     return inspect.cleandoc(str(card))

@@ -139,3 +139,13 @@ def test_a_plugin_that_does_not_load_is_told_with_its_reason(prefrun, make_plugi
     done = prefrun("check", "cracked")
     assert done.returncode == 2
     assert "'cracked' failed to load: ModuleNotFoundError" in done.stderr
+
+
+def test_a_loss_in_a_file_is_judged(prefrun, tmp_path):
+    loss = "def margin(batch, beta: float = 1.0):\n    return -beta * batch.log_ratios[:, 0]\n"
+    (tmp_path / "my_loss.py").write_text(loss)
+    done = prefrun("check", "./my_loss.py", "beta=0.5")
+    assert "algo=my_loss.py beta=0.5" in done.stdout, done.stderr
+    assert "  passed   padding_can_be_added" in done.stdout
+    assert "  FAILED   card_names_its_source" in done.stdout
+    assert done.returncode == 1
