@@ -25,6 +25,8 @@ TOOLS = [
     "hatchling",
     "hydra-joblib-launcher",
     "hypothesis",
+    "mkdocs-material",
+    "mkdocstrings[python]",
     "mypy",
     "pytest",
     "pytest-xdist",
@@ -37,7 +39,16 @@ BARE = ["--without-pip"]  # pip is one of the shared packages
 
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
-nox.options.sessions = ["lint", "types", "tests", "plugin", "wheel", "example", "together"]
+nox.options.sessions = [
+    "lint",
+    "types",
+    "tests",
+    "plugin",
+    "wheel",
+    "example",
+    "docs",
+    "together",
+]
 
 
 def projects() -> list[str]:
@@ -194,6 +205,16 @@ def check_data_files(session: nox.Session, project: Path, wheels: list[Path]) ->
     }
     if wanted - held:
         session.error(f"{built.name} lacks {', '.join(sorted(wanted - held))}")
+
+
+@nox.session(venv_params=BARE)
+def docs(session: nox.Session) -> None:
+    """Build the documentation site into site/; a link or anchor that leads nowhere fails it."""
+    overlay(session, *editable(*projects()))
+    session.env["NO_MKDOCS_2_WARNING"] = "1"  # an advertisement of the theme's
+    session.run("python", "-m", "mkdocs", "build", "--strict")
+    session.env["PREFRUN_SITE"] = str(Path("site").absolute())
+    session.run("python", "-m", "pytest", "-q", "tests/test_site.py")
 
 
 @nox.session(venv_params=BARE)

@@ -26,7 +26,7 @@ def explain(arguments: list[str]) -> int:
         plugin = entry.plugin
         print(f"{entry.component.group}={name}: {entry.component.summary}")
         print(f"from {plugin.distribution} {plugin.version} ({entry.component.factory})\n")
-        print(_card(entry.component))
+        print(card_of(entry.component))
         print("\nkeys (value = default):")
         for key in all_keys_of(entry.component.config):
             print(f"  {entry.component.prefix}.{key.name}={key.default}  ({key.type})")
@@ -35,7 +35,8 @@ def explain(arguments: list[str]) -> int:
     return 0
 
 
-def _card(component: Component) -> str:
+def card_of(component: Component) -> str:
+    """Return what COMPONENT says of itself: its `card`, else its docstring. Imports its factory."""
     factory = component.load()
     card = getattr(factory, "card", "") or inspect.getdoc(factory) or "(no description)"
     return inspect.cleandoc(str(card))

@@ -68,6 +68,7 @@ KINDS = {
 def new(arguments: list[str]) -> int:
     """Write the package and print what to do next. Returns 0.
 
+    KIND is algorithm, data, reward or evaluator. --output DIR: the folder, default prefrun-NAME.
     Raises ConfigError for a bad or taken name, or a folder that exists or cannot be written.
     """
     kind, name, output = _read(arguments)
