@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.together.forked import Forked
+
 SMALL = (
     "data.max_records=48",
     "evaluation.max_records=8",
@@ -31,22 +33,26 @@ class Workplace:
         self.folder = folder
         self.environment = {**os.environ, "PREFRUN_CACHE": str(folder / "cache"), "COLUMNS": "200"}
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        """Start `prefrun WORDS` and return the process."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "prefrun", *words],
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def start(self, *words: str) -> Forked:
+        """Start `prefrun WORDS` and return the process, which has its imports behind it."""
+        return Forked(words, self.folder, self.environment)
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run `prefrun WORDS` to its end."""
         process = self.start(*words)
         out, err = process.communicate()
-        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+        return subprocess.CompletedProcess(words, process.returncode, out, err)
+
+    def run_anew(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run `prefrun WORDS` in an interpreter of its own, which imports under this environment."""
+        return subprocess.run(
+            [sys.executable, "-m", "prefrun", *words],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     def train(self, output: str, *words: str) -> dict[str, Any]:
         """Run the small main job into OUTPUT and return its summary."""
