@@ -44,7 +44,7 @@ class Workplace:
         return subprocess.CompletedProcess(words, process.returncode, out, err)
 
     def run_anew(self, *words: str) -> subprocess.CompletedProcess[str]:
-        """Run `prefrun WORDS` in an interpreter of its own, which imports under this environment."""
+        """Run `prefrun WORDS` in a new interpreter: what it imports heeds the environment."""
         return subprocess.run(
             [sys.executable, "-m", "prefrun", *words],
             cwd=self.folder,
@@ -86,6 +86,11 @@ class Workplace:
 
 
 MAIN = ("algo=lipo", "data=ultrafeedback")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest tests: one that begins last would leave a core idle."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -32,7 +32,7 @@ _FORKS.set_forkserver_preload(
 
 
 class Forked:
-    """`prefrun WORDS` at work in FOLDER, with what tests use of subprocess.Popen."""
+    """`prefrun WORDS` at work in FOLDER, in the manner of subprocess.Popen."""
 
     def __init__(self, words: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
         self._outputs = TemporaryDirectory()
@@ -50,9 +50,11 @@ class Forked:
         """The exit code; the negative number of the signal that ended it; None while at work."""
         return self._process.exitcode
 
-    def poll(self) -> int | None:
-        """Return `returncode`."""
-        return self.returncode
+    def wait_until(self, ready: Callable[[], bool]) -> None:
+        """Wait until READY(), looking each millisecond. The process must then be at work."""
+        while not ready() and self.returncode is None:
+            self._process.join(0.001)
+        assert self.returncode is None, self.communicate()
 
     def send_signal(self, number: int) -> None:
         """Send signal NUMBER."""
