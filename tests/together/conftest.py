@@ -6,13 +6,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.together.forked import Forked
+from tests.together.keyed import TRACKER, YAML
 
 SMALL = (
     "data.max_records=48",
@@ -97,6 +98,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def workplace(tmp_path: Path) -> Workplace:
     """A fresh folder to run in."""
     return Workplace(tmp_path)
+
+
+@pytest.fixture
+def keyed(make_plugin: Callable[..., None], plugin_folder: Path, workplace: Workplace) -> Workplace:
+    """A workplace with a tracker that needs a key."""
+    make_plugin("keyed", TRACKER, {"tracker/keyed.yaml": YAML})
+    before = workplace.environment.get("PYTHONPATH", "")
+    workplace.environment["PYTHONPATH"] = os.pathsep.join([str(plugin_folder), before])
+    return workplace
 
 
 @pytest.fixture(scope="session")
