@@ -6,6 +6,7 @@ a library reads from the environment as it is imported is that of the tests' pro
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -89,4 +90,7 @@ def _main(
     from prefrun.cli import main
 
     sys.argv = [str(Path(prefrun.__file__).with_name("__main__.py")), *words]
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    finally:
+        atexit._run_exitfuncs()  # a forked process would end without: joblib's would wait for it
