@@ -41,7 +41,11 @@ def objectives_of(reward: Reward | None) -> tuple[str, ...]:
 
 
 class RewardSource(Protocol):
-    """A component of the group `reward`: called with its config, then asked for the reward."""
+    """A component of the group `reward`: called with its config, then asked for the reward.
+
+    One that cannot judge just any prompt may have a method `examples() -> list[PreferenceTree]`,
+    for the conformance kit: a few records that it can.
+    """
 
     def of(self, data: DataSplit) -> Reward | None:
         """Return the reward for answers to DATA's prompts; None where there is none.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING
 from unittest import SkipTest
 
@@ -28,7 +29,11 @@ RELATIVE, ABSOLUTE = 1e-4, 1e-5
 class RewardSubject(ComponentSubject):
     """A reward, and answers to score."""
 
-    trees: Sequence[PreferenceTree] = ()
+    @cached_property
+    def trees(self) -> Sequence[PreferenceTree]:
+        """What the reward says it can judge, or records about anything."""
+        source = self.build()
+        return source.examples() if hasattr(source, "examples") else make_trees()
 
     def reward(self) -> Reward:
         """Return a new one, for these records."""
@@ -125,23 +130,21 @@ def _assert_close(seen: Sequence[float], expected: Sequence[float], when: str) -
 def check_reward(
     reward: str | Component,
     *,
-    trees: Sequence[PreferenceTree] | None = None,
     overrides: Sequence[str] = (),
 ) -> Report:
     """Run every check of a reward and return the verdicts.
 
-    REWARD: what follows `reward=`, or a Component. TREES: records it can judge; default:
-    `make_trees()`. Further arguments and errors as for `check_algorithm`.
+    REWARD: what follows `reward=`, or a Component. It is tried on the records that its method
+    `examples()` returns, where it has one, else on `make_trees()`. Further arguments and errors as
+    for `check_algorithm`.
     """
-    return settle(suite_of(reward, overrides, trees))
+    return settle(suite_of(reward, overrides))
 
 
 def suite_of(
     reward: str | Component,
     overrides: Sequence[str] = (),
-    trees: Sequence[PreferenceTree] | None = None,
 ) -> Suite:
     """Return the checks of a reward, none of them judged yet."""
     subject = RewardSubject(find_component("reward", reward), overrides)
-    subject.trees = make_trees() if trees is None else trees
     return Suite(subject, PROPERTIES, subject.expected_failures)

@@ -11,6 +11,10 @@ from unittest import SkipTest
 from prefrun.errors import PluginError, closest
 
 
+FOREIGN = ("prefrun.testing", "torch", "functools", "omegaconf", "hydra")
+"""Modules that are not the place of an author's mistake."""
+
+
 @dataclass(frozen=True, slots=True)
 class Property:
     """One thing a component must do. Its name is the function's name."""
@@ -180,7 +184,7 @@ def describe(error: BaseException) -> str:
     place, trace = "", error.__traceback__
     while trace is not None:
         module = trace.tb_frame.f_globals.get("__name__", "")
-        if not module.startswith(("prefrun.testing", "torch")):  # the author's own code
+        if not module.startswith(FOREIGN):
             place = f" at {trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
         trace = trace.tb_next
     return f"raised {type(error).__name__}: {text}{place}"

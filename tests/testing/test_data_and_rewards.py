@@ -214,7 +214,11 @@ def test_fault_fails_the_check_that_names_it(factory: type, name: str) -> None:
     assert failed == [name]
 
 
+class ParticularReward(NanReward):
+    def examples(self) -> list[PreferenceTree]:
+        return [t for t in make_trees(30) if all("red" not in b.text for b in t.branches)][:2]
+
+
 def test_reward_is_judged_on_records_of_its_own() -> None:
-    demo = Component("reward", "demo", DemoConfig, f"{__name__}:NanReward", "a demo")
-    harmless = [tree for tree in make_trees(30) if all("red" not in b.text for b in tree.branches)]
-    assert not check_reward(demo, trees=harmless[:2]).failed
+    demo = Component("reward", "demo", DemoConfig, f"{__name__}:ParticularReward", "a demo")
+    assert not check_reward(demo).failed

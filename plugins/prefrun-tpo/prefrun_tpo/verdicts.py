@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from prefrun.errors import DataError
-from prefrun.records.tree import OVERALL
+from prefrun.records.tree import OVERALL, Branch, PreferenceTree, Step
 from prefrun_tpo.chain import Verdict, parse, verify
 from prefrun_tpo.config import ChainRewardConfig, SolutionRewardConfig
 from prefrun_tpo.solutions import final_number, right_steps, step_result, step_total
@@ -15,7 +15,6 @@ from prefrun_tpo.steps import split_like
 
 if TYPE_CHECKING:
     from prefrun.records.split import DataSplit
-    from prefrun.records.tree import PreferenceTree
 
 ANSWER, STEPS = "answer", "steps"
 
@@ -106,6 +105,11 @@ class ChainReward(ChainVerifier):
     def __init__(self, config: ChainRewardConfig) -> None:
         self.config = config
 
+    def examples(self) -> list[PreferenceTree]:
+        """Return an exercise with a right and a wrong solution."""
+        texts = ("Step 1: +3 = 7\nStep 2: +5 = 2\n", "Step 1: +3 = 7\nStep 2: +5 = 3\n")
+        return [PreferenceTree("example", "Start 4: +3 +5\n", tuple(map(_branch, texts)))]
+
     def of(self, data: DataSplit) -> ChainVerifier:
         """Return the verifier. Raises DataError where DATA's first prompt is no exercise."""
         for tree in (*data.train[:1], *data.test[:1]):
@@ -128,6 +132,15 @@ class SolutionReward(BestBranchVerifier):
         super().__init__(OVERALL)
         self.config = config
 
+    def examples(self) -> list[PreferenceTree]:
+        """Return a record whose best branch ends with a number."""
+        right = _branch("two and two is <<2+2=4>>4\nA: 4", 100.0)
+        return [PreferenceTree("example", "How much?", (_branch("A: 9", -100.0), right))]
+
     def of(self, data: DataSplit) -> BestBranchVerifier:
         """Return the verifier for DATA's objective."""
         return BestBranchVerifier(data.objective)
+
+
+def _branch(text: str, score: float | None = None) -> Branch:
+    return Branch((Step(text),), {} if score is None else {OVERALL: score})

@@ -39,4 +39,4 @@ def test_a_gold_solution_without_a_number_is_refused():
 
 
 def test_conformance():
-    check_reward("solution", trees=[tree()])
+    check_reward("solution")
