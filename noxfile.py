@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from zipfile import ZipFile
 
 import nox
@@ -17,12 +18,15 @@ import nox
 PLUGINS = sorted(path.parent.name for path in Path("plugins").glob("*/pyproject.toml"))
 BASE = Path(".nox", "base").absolute()
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
+EXAMPLE = "examples/prefrun-example"
 SITE = Path("lib", PYTHON, "site-packages")
 TOOLS = [
     "editables",
     "hatchling",
     "hydra-joblib-launcher",
     "hypothesis",
+    "mkdocs-material",
+    "mkdocstrings[python]",
     "mypy",
     "pytest",
     "pytest-xdist",
@@ -35,7 +39,7 @@ BARE = ["--without-pip"]  # pip is one of the shared packages
 
 nox.options.default_venv_backend = "venv"
 nox.options.reuse_existing_virtualenvs = True
-nox.options.sessions = ["lint", "types", "tests", "plugin", "wheel", "together"]
+nox.options.sessions = ["lint", "types", "tests", "plugin", "wheel", "example", "docs", "together"]
 
 
 def projects() -> list[str]:
@@ -139,36 +143,69 @@ def plugin(session: nox.Session, name: str) -> None:
 @nox.session(venv_params=BARE)
 def wheel(session: nox.Session) -> None:
     """Build every wheel, install them, and use the command outside the checkout."""
-    overlay(session)
-    folder = Path(session.create_tmp(), "wheels")
-    shutil.rmtree(folder, ignore_errors=True)
-    pip = ["python", "-m", "pip", "-q"]
-    # --no-cache-dir: pip would take a wheel it once built from the same folder for the new one
-    options = ["--no-deps", "--no-build-isolation", "--no-cache-dir", "-w", str(folder)]
-    session.run(*pip, "wheel", *options, *(f"./{path}" for path in projects()))
-    wheels = sorted(folder.glob("*.whl"))
-    for path in projects():
-        check_conf(session, Path(path), wheels)
-    overlay(session, *map(str, wheels))
-    session.run(*pip, "check")
-    with session.chdir(folder):
+    install_wheels(session, *projects())
+    session.run("python", "-m", "pip", "-q", "check")
+    with session.chdir(session.create_tmp()):
         session.run("prefrun", "--help", silent=True)
         session.run("prefrun", "algo=lipo", "data=ultrafeedback", "--cfg", "job", silent=True)
 
 
-def check_conf(session: nox.Session, project: Path, wheels: list[Path]) -> None:
-    """Fail unless the wheel of PROJECT, one of WHEELS, holds every file of its conf/ folder."""
-    name = tomllib.loads((project / "pyproject.toml").read_text())["project"]["name"]
-    package = name.replace("-", "_")
+@nox.session(venv_params=BARE)
+def example(session: nox.Session) -> None:
+    """Test and run the example plugin where only wheels are installed, outside the checkout."""
+    install_wheels(session, ".", *closure(EXAMPLE))
+    short = ["data.train=32", "data.test=8", "model.steps=5", "trainer.max_steps=2"]
+    with TemporaryDirectory() as folder:
+        # without the golden vectors: those in the wheel are to be found
+        ignored = shutil.ignore_patterns("vectors", "__pycache__")
+        shutil.copytree(Path(EXAMPLE, "tests"), Path(folder, "tests"), ignore=ignored)
+        session.env["PREFRUN_CACHE"] = str(Path(folder, "cache"))
+        with session.chdir(folder):
+            session.run("python", "-m", "pytest", "-q", "tests")
+            session.run("prefrun", "check", "dpop", silent=True)
+            choice = ["algo=dpop", "data=edited_sums", "model=scratch", "model.data=edited_sums"]
+            session.run("prefrun", *choice, *short, silent=True)
+
+
+def install_wheels(session: nox.Session, *paths: str) -> None:
+    """Build the wheels of the projects in PATHS, look into them, and install them."""
+    overlay(session)
+    folder = Path(session.create_tmp(), "wheels")
+    shutil.rmtree(folder, ignore_errors=True)
+    # --no-cache-dir: pip would take a wheel it once built from the same folder for the new one
+    options = ["--no-deps", "--no-build-isolation", "--no-cache-dir", "-w", str(folder)]
+    session.run("python", "-m", "pip", "-q", "wheel", *options, *(f"./{path}" for path in paths))
+    wheels = sorted(folder.glob("*.whl"))
+    for path in paths:
+        check_data_files(session, Path(path), wheels)
+    overlay(session, *map(str, wheels))
+
+
+def check_data_files(session: nox.Session, project: Path, wheels: list[Path]) -> None:
+    """Fail unless the wheel of PROJECT, one of WHEELS, holds conf/ and what else it shall hold."""
+    data = tomllib.loads((project / "pyproject.toml").read_text())
+    package = data["project"]["name"].replace("-", "_")
+    included = data["tool"]["hatch"]["build"]["targets"]["wheel"].get("force-include", {})
     built = next(path for path in wheels if path.name.startswith(f"{package}-"))
     with ZipFile(built) as archive:
         held = set(archive.namelist())
     wanted = {
-        f"{package}/{file.relative_to(project).as_posix()}"
-        for file in (project / "conf").rglob("*.yaml")
+        f"{target}/{file.relative_to(project / source).as_posix()}"
+        for source, target in {"conf": f"{package}/conf", **included}.items()
+        for file in (project / source).rglob("*.*")
     }
     if wanted - held:
         session.error(f"{built.name} lacks {', '.join(sorted(wanted - held))}")
+
+
+@nox.session(venv_params=BARE)
+def docs(session: nox.Session) -> None:
+    """Build the documentation site into site/; a link or anchor that leads nowhere fails it."""
+    overlay(session, *editable(*projects()))
+    session.env["NO_MKDOCS_2_WARNING"] = "1"  # an advertisement of the theme's
+    session.run("python", "-m", "mkdocs", "build", "--strict")
+    session.env["PREFRUN_SITE"] = str(Path("site").absolute())
+    session.run("python", "-m", "pytest", "-q", "tests/test_site.py")
 
 
 @nox.session(venv_params=BARE)

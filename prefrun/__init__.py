@@ -7,6 +7,7 @@ from prefrun.errors import ConfigError, DataError, PluginError, PrefrunError
 from prefrun.paths import conf_dir
 
 hookimpl = HookimplMarker("prefrun")
+"""Decorates a function of a plugin's module that implements the hook of its name."""
 
 __all__ = [
     "Component",

@@ -21,7 +21,7 @@ def check_api(module: str) -> None:
     source = (get_source(module) if get_source else None) or ""
     if DECLARATION not in source:
         return
-    needed = _declared(ast.parse(source))
+    needed = _declared(ast.parse(source, spec.origin or module if spec else module))
     if needed is not None and needed > hookspecs.API:
         raise PluginError(f"needs prefrun API {needed}, this is {hookspecs.API}: upgrade prefrun")
 

@@ -42,14 +42,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _dispatch(arguments: list[str]) -> int:
-    if arguments and arguments[0] in COMMANDS and not {"-h", "--help"} & set(arguments):
-        return _command(arguments[0])(arguments[1:])
+    asks_help = bool({"-h", "--help"} & set(arguments))
+    if arguments and arguments[0] in COMMANDS:
+        command = load_command(arguments[0])
+        if not asks_help:
+            return command(arguments[1:])
+        from prefrun.commands.help import command_help
+
+        print(command_help(command))
+        return 0
     if arguments == ["--version"]:
         from importlib.metadata import version
 
         print(f"prefrun {version('prefrun')}")
         return 0
-    if not arguments or {"-h", "--help"} & set(arguments):
+    if not arguments or asks_help:
         from prefrun.commands.help import print_help
 
         return print_help(arguments, {word: line for word, (_, line) in COMMANDS.items()})
@@ -58,7 +65,8 @@ def _dispatch(arguments: list[str]) -> int:
     return launch(arguments)
 
 
-def _command(word: str) -> Command:
+def load_command(word: str) -> Command:
+    """Import and return what `prefrun WORD` calls."""
     module, _, function = COMMANDS[word][0].partition(":")
     command: Command = getattr(import_module(module), function)
     return command

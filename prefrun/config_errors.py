@@ -10,10 +10,11 @@ from typing import get_origin
 
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+from yaml import YAMLError
 
 from prefrun.component import GROUPS
 from prefrun.errors import ConfigError, PrefrunError, closest
-from prefrun.plugins import components
+from prefrun.plugins import components, plugin_manager, registered
 
 HELP = "  remedy: `prefrun --help` lists commands, choices and keys"
 LONGEST_LINE = 300
@@ -29,6 +30,8 @@ def config_error(error: Exception) -> Exception:
         return _unreadable_word(error.override)
     if isinstance(error, HydraException | OmegaConfBaseException):
         return ConfigError(_composition(error))
+    if isinstance(error, YAMLError):  # says which file and line
+        return ConfigError(" ".join(str(error).split()))
     return error
 
 
@@ -46,9 +49,16 @@ def hydra_error(error: Exception) -> Exception:
 
 def no_such_choice(group: str, name: str, options: list[str] | None = None) -> ConfigError:
     """Return the error for GROUP=NAME where there is no such choice."""
+    if (group, name) in registered():
+        distribution = registered()[group, name].plugin.distribution
+        return ConfigError(
+            f"{group}={name} has no file {group}/{name}.yaml in the conf/ folder of {distribution}"
+        )
     known = sorted(options or [other for owner, other in components() if owner == group])
+    broken = [plugin.name for plugin in plugin_manager()[1] if plugin.error]
     return ConfigError(
         f"there is no {group}={name}.{closest(name, known)} Choices: {', '.join(known) or 'none'}"
+        + (f"\n  not loaded: {', '.join(broken)}; `prefrun plugins` says why" if broken else "")
     )
 
 
@@ -114,13 +124,15 @@ def _composition(error: Exception) -> str:
 def _without(reason: str, message: str) -> str:
     """Return the first line of MESSAGE, which names the config file, unless it is REASON."""
     first = message.splitlines()[0] if message else ""
+    if file := re.match(r"In '([^']+)': \w+ raised while composing config:", first):
+        return f"{file[1]}.yaml: "
     return "" if reason in first or not first else f"{first}\n"
 
 
 def _omegaconf_cause(error: BaseException) -> OmegaConfBaseException | None:
     cause: BaseException | None = error
     while cause is not None and not isinstance(cause, OmegaConfBaseException):
-        cause = cause.__cause__
+        cause = cause.__cause__ or cause.__context__  # Hydra does not always say `from`
     return cause
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from prefrun.builtin.config import NoModelConfig
 from prefrun.console import console
@@ -20,6 +20,7 @@ from prefrun.plan import Plan, make_plan, missing_choice
 from prefrun.plugins import plugin_manager, print_foreign_plugins
 from prefrun.processes.checks import check_launch
 from prefrun.run_header import print_header, print_result
+from prefrun.rundir.configuration import to_text
 from prefrun.rundir.directory import RunDirectory
 from prefrun.rundir.files import write_atomically, write_json
 from prefrun.rundir.lock import locked
@@ -192,8 +193,7 @@ def _tracked(this: Run, job: Job) -> dict[str, Any]:
 def write_origin(this: Run, job: Job) -> None:
     """Write what JOB is made from, unless an earlier try has."""
     if not job.directory.manifest.exists():
-        config = OmegaConf.create(dict(this.config))
-        write_atomically(job.directory.config, OmegaConf.to_yaml(config))
+        write_atomically(job.directory.config, to_text(this.config))
         if isinstance(job.algorithm, FileLoss):
             job.algorithm.file.keep_in(job.directory.code)
         write_json(job.directory.manifest, _manifest(this, job))

@@ -39,15 +39,21 @@ class TrainerConfig:
     lr_scheduler: str = "linear"
     """One of SCHEDULERS, as transformers names them."""
     warmup_steps: int = 0
+    """Steps in which the learning rate rises from 0, >= 0."""
     weight_decay: float = 0.0
+    """>= 0; biases and norms are left out, as transformers does."""
     max_grad_norm: float = 1.0
+    """Longer gradients are scaled down to this norm; 0 = never."""
     optimizer: str = "adamw_torch_fused"
     """One of OPTIMIZERS, as transformers names them."""
     logging_steps: int = 5
+    """A line in metrics.jsonl every so many steps, >= 1."""
     checkpoint_steps: int = 50
     """A checkpoint every so many steps; 0 = none before the end."""
     keep_checkpoints: int = 2
+    """The latest ones, >= 1; older ones are removed."""
     gradient_checkpointing: bool = False
+    """Compute activations again in the backward pass: less memory, more time."""
     compile: bool = False
     """Compile the decoder layers with torch.compile, for long runs on a GPU: the first step takes
     about a minute, and a CPU gains nothing. Not with gradient_checkpointing."""
@@ -95,6 +101,7 @@ class EvaluationConfig:
     batch_tokens: int = 32768
     """Distinct tokens that are scored together, for the reference, too."""
     max_new_tokens: int = 64
+    """The longest answer that is sampled, >= 1."""
     temperature: float = 1.0
     """Of the sampled answers; 0 = greedy. The KL estimate is unbiased at 1 only."""
     bootstrap: int = 1000
@@ -115,6 +122,7 @@ class CacheConfig:
     """The content-addressed cache of reference log-probabilities, shared by all runs."""
 
     enabled: bool = True
+    """false: every run computes the reference anew, and keeps nothing."""
     dir: str | None = None
     """Folder; None = PREFRUN_CACHE, else ~/.cache/prefrun."""
     max_gb: float = 10.0
@@ -179,13 +187,19 @@ class RunConfig:
     output_dir: str = "???"
     """Exactly this run directory. Default: a readable name under runs/."""
     seed: int = 0
+    """Of everything random in the run: order, sampling, new weights. At least 0, below 2**32."""
     algo: Any = None
+    """Chosen by algo=NAME; every run needs one."""
     data: Any = None
+    """Chosen by data=NAME; every run needs one."""
     model: Any = None
+    """Chosen by model=NAME, else by the algorithm or the data; `tiny` is of prefrun-tiny."""
     reward: Any = None
+    """Chosen by reward=NAME, else by the algorithm or the data."""
     evaluator: dict[str, Any] = field(default_factory=dict)
     """By name; choose several with 'evaluator=[ranking_accuracy,win_rate]'."""
     tracker: Any = None
+    """Chosen by tracker=NAME."""
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     cache: CacheConfig = field(default_factory=CacheConfig)

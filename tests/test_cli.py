@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from prefrun.cli import COMMANDS
+
 HEAVY = ("torch", "transformers", "trl", "wandb", "datasets", "numpy", "scipy", "matplotlib")
 
 
@@ -17,7 +19,7 @@ def imported_after(code: str) -> set[str]:
     return {name.split(".")[0] for name in done.stdout.rpartition("@")[2].split()}
 
 
-@pytest.mark.parametrize("words", [["--help"], ["plugins"], []])
+@pytest.mark.parametrize("words", [["--help"], ["report", "--help"], ["plugins"], []])
 def test_help_and_plugins_import_neither_hydra_nor_anything_heavier(words):
     modules = imported_after(f"from prefrun.cli import main\nassert main({words!r}) == 0")
     assert not modules & {*HEAVY, "hydra", "omegaconf", "rich"}
@@ -41,6 +43,14 @@ def test_help_of_a_choice_shows_its_keys(prefrun):
     shown = prefrun("algo=demo", "--help").stdout
     assert "algo.beta=0.1" in shown
     assert "Scale, > 0." in shown
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_of_a_command_shows_its_words_and_runs_nothing(prefrun, command):
+    done = prefrun(command, "--help")
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"`prefrun {command}")
+    assert len(done.stdout.splitlines()) >= 3
 
 
 @pytest.mark.usefixtures("demo")

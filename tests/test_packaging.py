@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[1]
+EXAMPLE = ROOT / "examples" / "prefrun-example"
 PROJECTS = [ROOT, *(path.parent for path in sorted(ROOT.glob("plugins/*/pyproject.toml")))]
 DISTRIBUTIONS = packages_distributions()
 
@@ -35,24 +36,44 @@ def declared(project: Path) -> set[str]:
 
 
 def imported(package: Path) -> Iterator[str]:
-    """The top-level modules that the code in PACKAGE imports."""
+    """The modules that the code in PACKAGE imports."""
     for file in package.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             if isinstance(node, ast.Import):
-                yield from (alias.name.partition(".")[0] for alias in node.names)
+                yield from (alias.name for alias in node.names)
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                yield node.module.partition(".")[0]
+                yield node.module
 
 
-@pytest.mark.parametrize("project", PROJECTS, ids=lambda project: metadata(project)["name"])
+@pytest.mark.parametrize(
+    "project", [*PROJECTS, EXAMPLE], ids=lambda project: metadata(project)["name"]
+)
 def test_a_project_declares_what_it_imports(project):
     package = project / metadata(project)["name"].replace("-", "_")
-    foreign = set(imported(package)) - sys.stdlib_module_names - {package.name}
+    top = {module.partition(".")[0] for module in imported(package)}
+    foreign = top - sys.stdlib_module_names - {package.name}
     providers = {
         name: {normal(each) for each in DISTRIBUTIONS.get(name, [name])} for name in foreign
     }
     wanted = declared(project)
     assert not [name for name, names in providers.items() if not names & wanted]
+
+
+def public_modules() -> set[str]:
+    """Those that the site's reference documents for authors of plugins."""
+    tree = ast.parse((ROOT / "docs" / "reference_pages.py").read_text())
+    (api,) = (
+        node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "API"
+    )
+    return set(ast.literal_eval(api))
+
+
+def test_the_example_imports_only_what_is_public():
+    of_prefrun = {module for module in imported(EXAMPLE) if re.match(r"prefrun(\.|$)", module)}
+    assert "prefrun.algorithm" in of_prefrun
+    assert of_prefrun <= public_modules()
 
 
 def test_requirements_install_every_project():

@@ -38,6 +38,30 @@ def test_a_misspelt_hook_is_reported_with_the_right_name(prefrun, make_plugin):
     assert "Did you mean 'prefrun_components'?" in prefrun("plugins").stdout
 
 
+@pytest.mark.parametrize(
+    ("yaml", "expected"),
+    [
+        (None, "algo=demo has no file algo/demo.yaml in the conf/ folder of prefrun-demo"),
+        (DEMO_YAML.replace("beta", "betta"), "algo/demo.yaml: Key 'betta' not in 'DemoConfig'."),
+        (DEMO_YAML.replace("beta", "betta"), "Did you mean 'beta'? Keys: beta"),
+        (DEMO_YAML.replace("0.3", "big"), "algo/demo.yaml: algo.beta: Value 'big'"),
+        (f"{DEMO_YAML}  gamma: [", 'conf/algo/demo.yaml", line 5'),
+    ],
+)
+def test_a_plugins_wrong_file_is_named(prefrun, make_plugin, yaml, expected):
+    make_plugin("demo", DEMO, {"algo/demo.yaml": yaml} if yaml else {"algo/other.yaml": DEMO_YAML})
+    done = prefrun("algo=demo", "--cfg", "job")
+    assert done.returncode == 2
+    assert expected in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_choice_that_is_not_there_may_be_of_a_broken_plugin(prefrun, make_plugin):
+    make_plugin("bad", "prefrun_api = 1\ndef (")
+    assert "not loaded: bad; `prefrun plugins` says why" in prefrun("algo=bad").stderr
+    assert "invalid syntax (__init__.py, line 2)" in prefrun("plugins").stdout
+
+
 @pytest.mark.usefixtures("demo")
 def test_two_plugins_with_one_name_are_both_named(prefrun, make_plugin):
     make_plugin("twin", DEMO.replace("prefrun_demo", "prefrun_twin"), {"algo/demo.yaml": DEMO_YAML})

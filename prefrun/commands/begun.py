@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from prefrun.errors import ConfigError
 
@@ -30,9 +31,14 @@ def open_run(path: Path) -> RunDirectory:
     return directory
 
 
-def stored_config(directory: RunDirectory, tracker: str | None = None) -> DictConfig:
+def stored_config(
+    directory: RunDirectory,
+    tracker: str | None = None,
+    with_secrets: Mapping[str, Any] | None = None,
+) -> DictConfig:
     """Return the configuration a run began with, its types given back; TRACKER replaces its own.
 
+    WITH_SECRETS is the plain configuration, where who calls has it: the stored one masks them.
     Raises ConfigError where one of its components is not installed, or has other keys by now.
     """
     from omegaconf.errors import OmegaConfBaseException
@@ -43,10 +49,12 @@ def stored_config(directory: RunDirectory, tracker: str | None = None) -> DictCo
     from prefrun.rundir.files import read_json
     from prefrun.rundir.masking import holds_mask
 
-    plain, names = read_config(directory.config), read_json(directory.manifest)["components"]
+    plain = read_config(directory.config) if with_secrets is None else dict(with_secrets)
+    names = read_json(directory.manifest)["components"]
     if tracker is not None:
         plain, names = plain | {"tracker": {}}, names | {"tracker": tracker}
-    if masked := [key for key, value in flatten(plain).items() if holds_mask(value)]:
+    masked = [key for key, value in flatten(plain).items() if holds_mask(value)]
+    if masked and with_secrets is None:
         raise ConfigError(
             f"{directory.config} holds no secrets, and so no {', '.join(masked)}\n"
             "  remedy: begin a new run with the words that manifest.json lists"

@@ -1,4 +1,7 @@
-"""`prefrun cache ls|clear|verify`: the cached reference log-probs. Imports no torch."""
+"""`prefrun cache ls|clear|verify`: the cached reference log-probs.
+
+Imports no torch.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ SHOWN = 12
 def cache(arguments: list[str]) -> int:
     """List, check or remove cached reference log-probs.
 
+    `clear FINGERPRINT` removes those of one model, `clear` all; cache.dir=DIR names another folder.
     Returns 0, or 1 where `verify` finds damage. Raises ConfigError for wrong words and for a
     fingerprint that is not of exactly one model, PrefrunError for a folder that refuses.
     """

@@ -21,7 +21,7 @@ def explain(arguments: list[str]) -> int:
         component, plugin = entry.component, entry.plugin
         print(f"{component.group}={component.name}: {component.summary}")
         print(f"from {plugin.distribution} {plugin.version} ({component.factory})\n")
-        print(_card(component))
+        print(card_of(component))
         print("\nkeys (value = default):")
         for key in all_keys_of(component.config):
             print(f"  {component.prefix}.{key.name}={key.default}  ({key.type})")
@@ -30,7 +30,8 @@ def explain(arguments: list[str]) -> int:
     return 0
 
 
-def _card(component: Component) -> str:
+def card_of(component: Component) -> str:
+    """Return what COMPONENT says of itself: its `card`, else its docstring. Imports its factory."""
     factory = component.load()
     card = getattr(factory, "card", "") or inspect.getdoc(factory) or "(no description)"
     return inspect.cleandoc(str(card))

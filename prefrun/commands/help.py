@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import inspect
+import sys
+from collections.abc import Callable, Mapping, Sequence
 
 from prefrun.commands.fields import all_keys_of
 from prefrun.component import GROUPS, Component
@@ -23,9 +25,9 @@ keys scripts rely on:
   data.path=FILE|DIR  data.max_records=N  data.on_bad_record=error|skip  model.name=NAME|DIR
   algo.beta=X  algo.loss=NAME  tracker.mode=offline|online|disabled
   launch=accelerate  launch.processes=N  launch.strategy=ddp|fsdp|deepspeed
-more: `prefrun GROUP=NAME --help` lists that choice's keys; `prefrun algo=... --cfg job` prints the
-whole configuration; `prefrun --info defaults` explains it; `eval "$(prefrun -sc install=bash)"`
-completes names in the shell."""
+more: `prefrun COMMAND --help` says more of a command, `prefrun GROUP=NAME --help` lists the keys of
+a choice; `prefrun algo=... --cfg job` prints the whole configuration, `prefrun --info defaults`
+explains it; `eval "$(prefrun -sc install=bash)"` completes names in the shell."""
 
 
 def print_help(arguments: Sequence[str], commands: Mapping[str, str]) -> int:
@@ -50,6 +52,12 @@ def print_help(arguments: Sequence[str], commands: Mapping[str, str]) -> int:
         print(f"\nbroken plugin {plugin.name} ({plugin.distribution}): {plugin.error}")
     print(f"\n{KEYS}")
     return 0
+
+
+def command_help(command: Callable[[list[str]], int]) -> str:
+    """Return what `prefrun COMMAND --help` prints: the first line of its module, its docstring."""
+    usage = (sys.modules[command.__module__].__doc__ or "").partition("\n")[0]
+    return f"{usage}\n\n{inspect.getdoc(command)}"
 
 
 def _is_choice(word: str) -> bool:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import keyword
 import re
+import shlex
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from string import Template
 
 from prefrun.errors import ConfigError, closest
+from prefrun.hookspecs import API
 from prefrun.plugins import plugin_manager, registered
 
 TEMPLATES = Path(__file__).parents[1] / "templates"
 """`common`, and a folder per kind; NAME in a path is the plugin's name, `.txt` is taken off."""
+VALID = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 USAGE = "usage: prefrun new algorithm|data|reward|evaluator NAME [--output DIR]"
 
 
@@ -28,6 +31,8 @@ class Kind:
     """A command that uses it."""
     more: str = ""
     """Further dependencies, as in pyproject.toml."""
+    row: str = ""
+    """Of a further file, for the README's table."""
 
 
 KINDS = {
@@ -37,6 +42,7 @@ KINDS = {
         "logistic loss of every ordered pair of a list",
         "prefrun algo=$name data=ultrafeedback",
         ', "torch>=2.6"',
+        "| `$package/loss.py` | the formula |\n",
     ),
     "data": Kind(
         "data",
@@ -62,6 +68,7 @@ KINDS = {
 def new(arguments: list[str]) -> int:
     """Write the package and print what to do next. Returns 0.
 
+    KIND is algorithm, data, reward or evaluator. --output DIR: the folder, default prefrun-NAME.
     Raises ConfigError for a bad or taken name, or a folder that exists or cannot be written.
     """
     kind, name, output = _read(arguments)
@@ -78,7 +85,9 @@ def new(arguments: list[str]) -> int:
     for file in files:
         print(f"  {file}")
     example = Template(KINDS[kind].example).substitute(name=name)
-    print(f"\nnext:\n  pip install -e {folder}\n  prefrun check {name}\n  {example}")
+    place = shlex.quote(str(folder))
+    print(f"\nnext:\n  pip install -e {place}\n  prefrun check {name}\n  {example}")
+    print(f"\n{folder / 'README.md'} says what each file is for, and how to publish it")
     return 0
 
 
@@ -99,11 +108,17 @@ def _read(arguments: list[str]) -> tuple[str, str, str | None]:
     return kind, name, output
 
 
+def _is_name(name: str) -> bool:
+    return bool(VALID.fullmatch(name)) and not keyword.iskeyword(name)
+
+
 def _check_name(group: str, name: str) -> None:
-    if not re.fullmatch(r"[a-z][a-z0-9]*(_[a-z0-9]+)*", name) or keyword.iskeyword(name):
+    if not _is_name(name):
+        near = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
         raise ConfigError(
             f"'{name}' cannot be a name: use lower-case letters, digits and single underscores, "
-            "beginning with a letter, and no word of Python's own; such as my_loss"
+            "beginning with a letter, and no word of Python's own; such as "
+            f"{near if _is_name(near) else 'my_loss'}"
         )
     if (group, name) in registered():
         plugin = registered()[group, name].plugin
@@ -129,7 +144,9 @@ def _write(kind: str, name: str, folder: Path) -> list[str]:
         "summary": chosen.summary,
         "choice": f"evaluator=[{name}]" if kind == "evaluator" else f"{chosen.group}={name}",
         "example": Template(chosen.example).substitute(name=name),
+        "row": Template(chosen.row).substitute(package=f"prefrun_{name}"),
         "more": chosen.more,
+        "api": str(API),
     }
     written = []
     for part in ("common", kind):

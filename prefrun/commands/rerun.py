@@ -26,6 +26,7 @@ class _Parser(ArgumentParser):
 def rerun(arguments: list[str]) -> int:
     """Repeat the run in RUN_DIR in a new folder. Returns 0 where all numbers agree, 1 where not.
 
+    The folder is RUN_DIR-rerun, or RUN_DIR-rerun-2 and so on, unless --output DIR names one.
     Raises ConfigError and DataError, before anything is written, for a run that has not finished
     or whose data or plugins are not here; PrefrunError where the repetition fails.
     """

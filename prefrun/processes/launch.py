@@ -22,7 +22,9 @@ from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from prefrun.processes.failure import first_error
+from prefrun.processes.worker import CONFIG
 from prefrun.run import describe_run, log_to, write_origin
+from prefrun.rundir.configuration import to_text
 from prefrun.rundir.status import RUNNING, fail, interrupt, read_status, start
 from prefrun.rundir.summary import read_summary
 
@@ -48,12 +50,15 @@ def carry_out_in_processes(job: Job) -> dict[str, Any]:
     processes = job.plan.launch.processes or 1
     with TemporaryDirectory(prefix="prefrun-") as scratch, _signals_restored():
         try:
+            os.environ[CONFIG] = to_text(job.plan.plain)
             _run(job.directory, processes, Path(scratch))
         except (SignalException, KeyboardInterrupt) as error:
             raise _ended_by_signal(job.directory, error) from None
         except ChildFailedError as error:
             reason = _reason(error, Path(scratch), job.directory)
             raise reason from None
+        finally:
+            os.environ.pop(CONFIG, None)
     return read_summary(job.directory)
 
 

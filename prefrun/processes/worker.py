@@ -15,6 +15,8 @@ from pathlib import Path
 
 from prefrun.processes.failure import keep_error
 
+CONFIG = "PREFRUN_CONFIG"
+"""Environment variable: the configuration with its secrets, which RUN_DIR's copy masks."""
 INTERRUPTED = 130
 LOOK = 1.0
 """Seconds between two looks for the process that started this one."""
@@ -52,11 +54,13 @@ def _work(run: Path, is_main: bool) -> None:
     from prefrun.plan import make_plan
     from prefrun.processes.checks import uses_gpus
     from prefrun.run import Job, Origin, carry_out_here, prepare, read_data
+    from prefrun.rundir.configuration import parse
     from prefrun.rundir.directory import RunDirectory
     from prefrun.rundir.files import read_json
 
     directory = RunDirectory(run)
-    plan = make_plan(stored_config(directory, tracker=None if is_main else "none"))
+    whole = parse(os.environ.pop(CONFIG))
+    plan = make_plan(stored_config(directory, None if is_main else "none", whole))
     inputs = prepare(plan, read_data(plan))
     origin = Origin(tuple(sys.argv), group=read_json(directory.manifest)["group"])
     job = Job(plan, inputs.data, inputs.reward, inputs.algorithm, directory, origin)

@@ -12,16 +12,28 @@ from prefrun.rundir.files import read_text
 
 def read_config(path: Path) -> dict[str, Any]:
     """Return the configuration at PATH. Raises PrefrunError, naming it, if it is damaged."""
-    from omegaconf import OmegaConf
-
     text = read_text(path)
     try:
-        config = OmegaConf.to_container(OmegaConf.create(text))
+        config = parse(text)
     except Exception as error:  # those of PyYAML and of OmegaConf have no common base
         raise PrefrunError(f"{path}: is not valid YAML: {str(error).splitlines()[0]}") from error
     if not isinstance(config, dict):
         raise PrefrunError(f"{path}: holds no configuration")
     return {str(key): value for key, value in config.items()}
+
+
+def to_text(config: Mapping[str, Any]) -> str:
+    """Return plain CONFIG as YAML."""
+    from omegaconf import OmegaConf
+
+    return OmegaConf.to_yaml(OmegaConf.create(dict(config)))
+
+
+def parse(text: str) -> Any:
+    """Return what `to_text` made TEXT of."""
+    from omegaconf import OmegaConf
+
+    return OmegaConf.to_container(OmegaConf.create(text))
 
 
 def flatten(config: Mapping[Any, Any], prefix: str = "") -> dict[str, Any]:

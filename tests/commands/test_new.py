@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tarfile
 
 import pytest
+
+from prefrun.hookspecs import API
 
 GROUPS = {"algorithm": "algo", "data": "data", "reward": "reward", "evaluator": "evaluator"}
 
@@ -35,6 +38,7 @@ def test_a_written_plugin_installs_is_listed_and_passes(kind, prefrun, plugin_fo
     assert done.returncode == 0, done.stderr
     assert "pip install -e prefrun-my-own" in done.stdout
     project = tmp_path / "prefrun-my-own"
+    assert f"prefrun_api = {API}" in (project / "prefrun_my_own" / "__init__.py").read_text()
     install(project, plugin_folder)
     assert "my_own" in prefrun("plugins").stdout
     checked = prefrun("check", "my_own")
@@ -42,6 +46,19 @@ def test_a_written_plugin_installs_is_listed_and_passes(kind, prefrun, plugin_fo
     assert f"{GROUPS[kind]}=my_own" in checked.stdout
     assert "1 passed" in run("pytest", "-q", "tests", cwd=project, path=plugin_folder)
     assert "Source: a template" in prefrun("explain", "my_own").stdout
+
+
+def test_its_source_distribution_holds_its_files_and_no_runs(prefrun, tmp_path):
+    done = prefrun("new", "algorithm", "my_own", "--output", "my plugin")
+    assert "pip install -e 'my plugin'" in done.stdout
+    project = tmp_path / "my plugin"
+    written = {path.relative_to(project).as_posix() for path in project.rglob("*.*")}
+    (project / "runs" / "first").mkdir(parents=True)
+    (project / "runs" / "first" / "weights.bin").write_text("large")
+    run("hatchling", "build", "-t", "sdist", cwd=project)
+    with tarfile.open(*(project / "dist").iterdir()) as archive:
+        held = {name.partition("/")[2] for name in archive.getnames()}
+    assert held == written | {"PKG-INFO"}
 
 
 @pytest.mark.parametrize(
@@ -52,10 +69,13 @@ def test_a_written_plugin_installs_is_listed_and_passes(kind, prefrun, plugin_fo
         (["algorithm", "mine", "--output"], "--output needs a folder"),
         (["algoritm", "mine"], "Did you mean 'algorithm'?"),
         (["algorithm", "My-Loss"], "'My-Loss' cannot be a name"),
+        (["algorithm", "My-Loss"], "such as my_loss"),
+        (["algorithm", "3d"], "'3d' cannot be a name"),
         (["algorithm", "class"], "'class' cannot be a name"),
         (["evaluator", "kl"], "evaluator=kl is taken by prefrun"),
         (["data", "demo"], "a plugin 'demo' (prefrun_demo) is installed already"),
         (["data", "mine", "--output", "site"], "site exists: choose another folder"),
+        (["data", "mine", "--output", "/dev/null/mine"], "/dev/null/mine cannot be written"),
     ],
 )
 @pytest.mark.usefixtures("demo")

@@ -6,11 +6,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.together.forked import Forked
+from tests.together.keyed import TRACKER, YAML
 
 SMALL = (
     "data.max_records=48",
@@ -31,22 +34,26 @@ class Workplace:
         self.folder = folder
         self.environment = {**os.environ, "PREFRUN_CACHE": str(folder / "cache"), "COLUMNS": "200"}
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        """Start `prefrun WORDS` and return the process."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "prefrun", *words],
-            cwd=self.folder,
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def start(self, *words: str) -> Forked:
+        """Start `prefrun WORDS` and return the process, which has its imports behind it."""
+        return Forked(words, self.folder, self.environment)
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run `prefrun WORDS` to its end."""
         process = self.start(*words)
         out, err = process.communicate()
-        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+        return subprocess.CompletedProcess(words, process.returncode, out, err)
+
+    def run_anew(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run `prefrun WORDS` in a new interpreter: what it imports heeds the environment."""
+        return subprocess.run(
+            [sys.executable, "-m", "prefrun", *words],
+            cwd=self.folder,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     def train(self, output: str, *words: str) -> dict[str, Any]:
         """Run the small main job into OUTPUT and return its summary."""
@@ -82,10 +89,24 @@ class Workplace:
 MAIN = ("algo=lipo", "data=ultrafeedback")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest tests: one that begins last would leave a core idle."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture
 def workplace(tmp_path: Path) -> Workplace:
     """A fresh folder to run in."""
     return Workplace(tmp_path)
+
+
+@pytest.fixture
+def keyed(make_plugin: Callable[..., None], plugin_folder: Path, workplace: Workplace) -> Workplace:
+    """A workplace with a tracker that needs a key."""
+    make_plugin("keyed", TRACKER, {"tracker/keyed.yaml": YAML})
+    before = workplace.environment.get("PYTHONPATH", "")
+    workplace.environment["PYTHONPATH"] = os.pathsep.join([str(plugin_folder), before])
+    return workplace
 
 
 @pytest.fixture(scope="session")

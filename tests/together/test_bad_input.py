@@ -91,7 +91,7 @@ def refused(place: Workplace, source: str, path: str) -> str:
         package.mkdir(parents=True, exist_ok=True)
         (package / "__init__.py").write_text("raise ImportError('a model must not be loaded')")
     place.environment["PYTHONPATH"] = str(place.folder / "unloadable")
-    done = place.run("algo=lipo", f"data={source}", f"data.path={path}", "output_dir=out")
+    done = place.run_anew("algo=lipo", f"data={source}", f"data.path={path}", "output_dir=out")
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""
     assert done.stderr.startswith(f"prefrun: {path}")
@@ -220,7 +220,8 @@ def test_an_unreachable_hub_is_told_at_once_with_the_other_sources(workplace):
         "HF_ENDPOINT": "https://hub.invalid",
         "HF_HOME": str(workplace.folder),
     }
-    done = workplace.run("algo=lipo", "data=ultrafeedback", "data.source=hub", "output_dir=out")
+    words = ("algo=lipo", "data=ultrafeedback", "data.source=hub", "output_dir=out")
+    done = workplace.run_anew(*words)
     assert done.returncode == 2
     assert "the Hugging Face hub cannot be reached" in done.stderr
     assert "data.path=FILE" in done.stderr

@@ -14,7 +14,8 @@ from tests.together.test_sweeps import results
 
 KILLS = 20
 JOBS = ("algo=lipo,dpo", "seed=1,2,3,4,5,6,7,8,9,10,11,12")
-WORDS = ("-m", *MAIN[1:], *JOBS, *SMALL, "trainer.max_steps=4", "evaluation.max_records=4")
+FEW = ("trainer.max_steps=4", "evaluation.max_records=4", "evaluation.max_new_tokens=4")
+WORDS = ("-m", *MAIN[1:], *JOBS, *SMALL, *FEW)
 PARTS = (
     "checkpoint",  # training
     "metrics.jsonl",

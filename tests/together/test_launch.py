@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from tests.together.conftest import MAIN, SMALL, Workplace
+from tests.together.forked import Forked
 
 pytestmark = pytest.mark.slow
 
@@ -92,7 +92,7 @@ def test_the_number_of_processes_is_part_of_the_identity(finished, spread):
     assert len(ids | {finished.summary("whole")["run_id"]}) == len(STRATEGIES) + 1
 
 
-def workers(process: subprocess.Popen[str]) -> dict[int, psutil.Process]:
+def workers(process: Forked) -> dict[int, psutil.Process]:
     """The job's processes by rank, once they are there."""
     found: dict[int, psutil.Process] = {}
     for child in psutil.Process(process.pid).children():
@@ -107,12 +107,10 @@ def cut(place: Workplace, strategy: str, end) -> subprocess.CompletedProcess[str
     """Start the job into `cut`, call END(process) at its first checkpoint, and wait for it."""
     process = place.start(*job(strategy), "output_dir=cut")
     checkpoint = place.folder / "cut" / "checkpoints" / "checkpoint-2"
-    while process.poll() is None and not checkpoint.exists():
-        os.sched_yield()
-    assert process.poll() is None, process.communicate()
+    process.wait_until(checkpoint.exists)
     end(process)
     out, err = process.communicate()
-    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+    return subprocess.CompletedProcess((), process.returncode, out, err)
 
 
 def status(place: Workplace) -> dict[str, object]:

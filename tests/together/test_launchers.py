@@ -8,6 +8,7 @@ from importlib.util import find_spec
 import pytest
 
 from tests.together.conftest import Workplace
+from tests.together.keyed import KEYED, SECRET, leaks
 
 TOY = ("algo=scorer", "data=linear_world", "data.train=32", "data.test=32", "output_dir=sweep")
 JOBS = ("-m", *TOY, "algo.steps=20,-1,30")
@@ -15,8 +16,14 @@ LAUNCHERS = {
     "process": ("hydra.launcher.n_jobs=2",),
     "slurm": ("hydra.launcher.cluster=local", "hydra.launcher.gpus_per_node=0"),
     "ray": (),
+    "joblib": ("hydra.launcher.n_jobs=2",),
 }
-NEEDED = {"process": "cloudpickle", "slurm": "submitit", "ray": "ray"}
+NEEDED = {
+    "process": "cloudpickle",
+    "slurm": "submitit",
+    "ray": "ray",
+    "joblib": "hydra_plugins.hydra_joblib_launcher",
+}
 MORTAL = """
 import os, signal
 from prefrun import hookimpl
@@ -30,7 +37,7 @@ def prefrun_run_started(run):
 
 def launcher(name: str) -> list[str]:
     if find_spec(NEEDED[name]) is None:
-        pytest.skip(f"{NEEDED[name]} is not installed (prefrun-launchers[{name}])")
+        pytest.skip(f"{NEEDED[name]} is not installed")
     return [f"hydra/launcher={name}", *LAUNCHERS[name]]
 
 
@@ -58,10 +65,15 @@ def in_one_process(tmp_path_factory) -> Workplace:
 
 
 @pytest.mark.parametrize("name", LAUNCHERS)
-def test_a_sweep_gives_what_it_gives_in_one_process(workplace, in_one_process, name):
-    check(workplace, workplace.run(*JOBS, *launcher(name)))
+def test_a_sweep_gives_what_it_gives_in_one_process_and_keeps_its_secrets(
+    keyed, in_one_process, name
+):
+    done = keyed.run(*JOBS, *KEYED, *launcher(name))
+    check(keyed, done)
     for job in ("0", "2"):
-        assert results(workplace, job) == results(in_one_process, job)
+        assert results(keyed, job) == results(in_one_process, job)
+    assert leaks(keyed.folder / "sweep") == []
+    assert SECRET not in done.stdout + done.stderr
 
 
 def test_a_killed_job_is_a_failure_that_the_same_command_makes_good(workplace):

@@ -91,7 +91,7 @@ def test_a_command_that_trains_ends_well(workplace, command):
     words = shlex.split(command)[1:]
     given = settings(words)
     provide_inputs(workplace, given)
-    done = workplace.run(*words, *QUICK)
+    done = workplace.run_anew(*words, *QUICK)
     assert done.returncode == 0, done.stderr
     jobs = math.prod(len(value.split(",")) for value in given.values()) if "-m" in words else 1
     assert len(list(workplace.folder.rglob("summary.json"))) == jobs

@@ -28,7 +28,7 @@ def test_threads_are_those_of_the_old_run(finished, workplace):
     shutil.copytree(finished.folder / "whole", folder)
     manifest = json.loads((folder / "manifest.json").read_text())
     workplace.environment["OMP_NUM_THREADS"] = str(manifest["numerics"]["threads"] + 1)
-    done = workplace.run("rerun", "whole", "--output", "again")
+    done = workplace.run_anew("rerun", "whole", "--output", "again")
     assert done.returncode == 0, done.stdout + done.stderr
     again = json.loads((workplace.folder / "again" / "manifest.json").read_text())
     assert again["numerics"] == manifest["numerics"]

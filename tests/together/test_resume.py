@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 
 import pytest
@@ -17,9 +16,7 @@ def kill_when(place: Workplace, output: str, ready, number: int, *words: str) ->
     """Start the main job, send signal NUMBER as soon as READY(folder), and return the exit code."""
     process = place.start(*MAIN, *SMALL, f"output_dir={output}", *words)
     folder = place.folder / output
-    while process.poll() is None and not ready(folder):
-        os.sched_yield()
-    assert process.poll() is None, process.communicate()
+    process.wait_until(lambda: ready(folder))
     process.send_signal(number)
     process.communicate()
     return process.returncode

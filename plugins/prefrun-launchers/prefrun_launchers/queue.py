@@ -53,17 +53,20 @@ def run_in_queue(
         from submitit.core.utils import FailedSubmissionError
     except ImportError as error:
         raise ConfigError(f"hydra/launcher=slurm needs submitit: {error}\n{EXTRA}") from error
-    folder = Path(jobs[0].config.hydra.sweep.dir) / FOLDER / "%j"
+    folder = Path(jobs[0].config.hydra.sweep.dir) / FOLDER
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # a packed job holds its secrets
     limit = {f"{cluster}_max_num_timeout": requeue}
     more = {"slurm_additional_parameters": dict(sbatch)} if sbatch else {}
     try:
-        executor = AutoExecutor(folder, cluster, **limit)
+        executor = AutoExecutor(folder / "%j", cluster, **limit)
         executor.update_parameters(name="prefrun", **settings, **more)
         submitted = executor.map_array(PackedJob(), [job.pack() for job in jobs])
     except (FailedSubmissionError, RuntimeError, ValueError) as error:
         raise ConfigError(f"the cluster takes no job: {first_sentence(error)}") from error
     try:
-        return [_result(job, each) for job, each in zip(jobs, submitted, strict=True)]
+        results = [_result(job, each) for job, each in zip(jobs, submitted, strict=True)]
+        _forget(submitted)
+        return results
     except KeyboardInterrupt:
         _let_go(submitted, cluster)
         raise
@@ -81,11 +84,19 @@ def _result(job: SweepJob, submitted: Job[JobReturn]) -> JobReturn:
         )
 
 
+def _forget(submitted: Sequence[Job[JobReturn]]) -> None:
+    """Remove what jobs and results were packed in; the logs stay."""
+    for job in submitted:
+        for path in job.paths.folder.glob("*.pkl"):
+            path.unlink(missing_ok=True)
+
+
 def _let_go(submitted: Sequence[Job[JobReturn]], cluster: str) -> None:
     """End the jobs on this machine; those on a cluster may have waited for days, and go on."""
     if cluster == LOCAL:
         for job in submitted:
             job.cancel()
+        _forget(submitted)
     else:
         first = submitted[0].job_id.partition("_")[0]
         console.print(f"the jobs go on. To end them: scancel {first}", markup=False)

@@ -21,7 +21,9 @@ def main(folder: Path) -> int:
 
         from prefrun_launchers.sweep_job import run_packed
 
-        returned = run_packed((folder / JOB).read_bytes())
+        packed = (folder / JOB).read_bytes()
+        (folder / JOB).unlink()  # it may hold a secret, and outlive a killed sweep
+        returned = run_packed(packed)
         part = folder / f"{RESULT}.part"
         part.write_bytes(cloudpickle.dumps(returned))
         part.rename(folder / RESULT)

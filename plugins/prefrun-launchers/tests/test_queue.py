@@ -24,6 +24,11 @@ def slurm(tmp_path):
     return {"PATH": path, "FAKE_SLURM": str(folder)}
 
 
+def keeps_secrets(folder: Path) -> bool:
+    """Whether FOLDER holds no packed job any more, and nobody else could look into it before."""
+    return not list(folder.rglob("*.pkl")) and folder.stat().st_mode & 0o77 == 0
+
+
 def test_jobs_run_on_slurm_and_one_that_is_cut_is_queued_again(tmp_path, sweep, seen, slurm):
     words = [
         "+hydra.launcher.sbatch.partition=gpu",
@@ -39,15 +44,17 @@ def test_jobs_run_on_slurm_and_one_that_is_cut_is_queued_again(tmp_path, sweep, 
     wanted = "array=0-1%2 partition=gpu gpus-per-node=1 cpus-per-task=4 mem=32GB time=240 nodes=1"
     for option in wanted.split():
         assert f"#SBATCH --{option}\n" in script
+    assert keeps_secrets(tmp_path / "sweep/.submitit")
 
 
-def test_a_killed_job_is_reported_and_the_others_finish(sweep, seen, failure):
+def test_a_killed_job_is_reported_and_the_others_finish(tmp_path, sweep, seen, failure):
     local = ("hydra.launcher.cluster=local", "hydra.launcher.gpus_per_node=0")
     sweep(LAUNCHER, "do=nothing,die,nothing", *local)
     assert len({job["pid"] for job in seen(0, 2)}) == 2
     assert failure()["job"] == 1
     assert "ended without a result" in failure()["error"]
     assert "_log.err" in failure()["error"]
+    assert keeps_secrets(tmp_path / "sweep/.submitit")
 
 
 def test_a_machine_without_slurm_says_so(start):

@@ -20,7 +20,9 @@ class SimtModelConfig:
     hidden_size: int = 128
     """Width, a multiple of `heads`."""
     layers: int = 3
+    """Transformer layers, >= 1."""
     heads: int = 4
+    """Attention heads, >= 1."""
     vocabulary: int = 4000
     """Largest number of subwords, learned from the training records, both languages together;
     at least 300."""

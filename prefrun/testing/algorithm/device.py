@@ -24,6 +24,7 @@ MADE_ON_THE_CPU = frozenset(
         torch.as_tensor,
         torch.empty,
         torch.eye,
+        torch.frombuffer,
         torch.from_numpy,
         torch.full,
         torch.linspace,
@@ -65,6 +66,8 @@ class OtherDevice(TorchFunctionMode):
             "was made on the CPU: name the device, as in torch.ones(n, device=batch.scores.device)"
         )
         result = func(*args, **kwargs)
+        if any(result is tensor for tensor in marked):
+            result = result.view_as(result)  # `to` returns its argument where nothing is to be done
         made = func in MADE_ON_THE_CPU if not seen else len(marked) == len(seen)
         if func is Tensor.cpu or (made and not _names_a_device(args, kwargs)):
             for tensor in _tensors(result):
