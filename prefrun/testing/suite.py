@@ -10,7 +10,6 @@ from unittest import SkipTest
 
 from prefrun.errors import PluginError, closest
 
-
 FOREIGN = ("prefrun.testing", "torch", "functools", "omegaconf", "hydra")
 """Modules that are not the place of an author's mistake."""
 
