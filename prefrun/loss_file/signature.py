@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Iterator
 from functools import partial
 from types import SimpleNamespace
-from typing import Any, get_type_hints
+from typing import Annotated, Any, get_origin, get_type_hints
 
 from prefrun.errors import ConfigError, PluginError
 from prefrun.loss_file.pointing import at_line
@@ -64,22 +64,32 @@ def _field(file: LossFile, parameter: inspect.Parameter) -> tuple[str, Any, Any]
     if parameter.annotation is parameter.empty:
         raise _refused(file, name, "has no type hint")
     try:
-        hint = _hint(file, parameter)
+        hint, text = _hint(file, parameter)
     except Exception as error:
         raise _refused(file, name, f"has a type hint that cannot be read: {error}") from error
     default: Any = REQUIRED if parameter.default is parameter.empty else parameter.default
+    metadata = {"text": text}
     if isinstance(default, list | dict | set):
-        made = dataclasses.field(default_factory=partial(copy.deepcopy, default))
+        make_default = partial(copy.deepcopy, default)
+        made = dataclasses.field(default_factory=make_default, metadata=metadata)
     else:
-        made = dataclasses.field(default=default)
+        made = dataclasses.field(default=default, metadata=metadata)
     _check(file, name, hint, made)
     return name, hint, made
 
 
-def _hint(file: LossFile, parameter: inspect.Parameter) -> Any:
-    """Evaluate one hint alone: that of the batch may be imported for type checkers only."""
+def _hint(file: LossFile, parameter: inspect.Parameter) -> tuple[Any, str]:
+    """Return the hint, and the text of `Annotated[hint, "text"]`.
+
+    It is evaluated alone: that of the batch may be imported for type checkers only.
+    """
     holder = SimpleNamespace(__annotations__={parameter.name: parameter.annotation})
-    return get_type_hints(holder, globalns=vars(file.module))[parameter.name]
+    hints = get_type_hints(holder, globalns=vars(file.module), include_extras=True)
+    hint = hints[parameter.name]
+    if get_origin(hint) is not Annotated:
+        return hint, ""
+    texts = [extra for extra in hint.__metadata__ if isinstance(extra, str)]
+    return hint.__origin__, " ".join(texts)
 
 
 def _check(file: LossFile, name: str, hint: Any, field: Any) -> None:

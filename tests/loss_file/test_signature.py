@@ -6,6 +6,7 @@ import pytest
 from omegaconf import OmegaConf
 from omegaconf.errors import ValidationError
 
+from prefrun.commands.fields import keys_of
 from prefrun.errors import ConfigError, PluginError
 from prefrun.loss_file.reading import read_loss_file
 from prefrun.loss_file.signature import config_class, settings_of
@@ -43,6 +44,22 @@ def test_parameters_become_typed_keys(write):
     }  # fmt: skip
     with pytest.raises(ValidationError):
         config.beta = "big"
+
+
+@pytest.mark.parametrize("future", ["", "from __future__ import annotations\n"])
+def test_an_annotated_parameter_explains_its_key(write, future):
+    code = (
+        f"{future}from typing import Annotated\n"
+        "def f(batch, beta: Annotated[float, 'Scale, > 0.'] = 0.1, *, "
+        "parts: Annotated[list[float], 3, 'Parts.'] = [0.5], steps: int | None = None): ...\n"
+    )
+    keys = keys_of(config_class(read_loss_file(write(code)), "Made", __name__))
+    assert [(key.name, key.type, key.text) for key in keys[:2]] == [
+        ("beta", "float", "Scale, > 0."),
+        ("parts", "list", "Parts."),
+    ]
+    assert keys[2].text == ""
+    assert schema(write(code)).parts == [0.5]
 
 
 def test_a_parameter_without_default_must_be_given(write):

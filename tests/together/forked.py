@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from multiprocessing import get_context
 from pathlib import Path
@@ -92,5 +93,6 @@ def _main(
     sys.argv = [str(Path(prefrun.__file__).with_name("__main__.py")), *words]
     try:
         sys.exit(main())
-    finally:
-        atexit._run_exitfuncs()  # a forked process would end without: joblib's would wait for it
+    finally:  # what an interpreter does at its end, and a forked process in another order
+        threading._shutdown()
+        atexit._run_exitfuncs()

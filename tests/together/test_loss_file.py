@@ -54,16 +54,16 @@ def test_a_run_is_resumed_and_repeated_from_its_own_copy(trained):
 
 
 def test_a_sweep_in_processes_of_their_own_runs_only_what_was_edited(workplace):
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
     if find_spec("cloudpickle") is None:
         pytest.skip("cloudpickle is not installed (prefrun-launchers[process])")
     path = workplace.folder / "my_loss.py"
     words = ("-m", "algo=lipo,./my_loss.py", *QUICK, "trainer.max_steps=2", "output_dir=sweep")
-    words = (*words, "hydra/launcher=process")
     path.write_text(LOSS)
-    done = workplace.run(*words)
+    done = workplace.run(*words, "hydra/launcher=process")
     assert done.returncode == 0, done.stdout + done.stderr
     path.write_text(LOSS + "# edited\n")
-    done = workplace.run(*words)
+    done = workplace.run(*words, "hydra/launcher=joblib", "hydra.launcher.n_jobs=2")
     assert done.returncode == 0, done.stdout + done.stderr
     assert sorted(path.name for path in (workplace.folder / "sweep").glob("[0-9]*")) == list("012")
     table = (workplace.folder / "sweep/comparison.md").read_text()
