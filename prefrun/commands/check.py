@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from prefrun.commands.named import components_called
 from prefrun.component import Component
 from prefrun.errors import ConfigError
-from prefrun.loss_file.registering import is_file, register_file
 
 if TYPE_CHECKING:
     from prefrun.plugins import Registered
@@ -46,8 +44,6 @@ def check(arguments: list[str]) -> int:
 def _chosen(word: str) -> list[Registered]:
     """Return the components with checks that WORD means: NAME, GROUP=NAME or a loss file."""
     group, _, name = word.rpartition("=")
-    if is_file(name):
-        name = register_file(Path(name)).name
     found = components_called(name)
     groups = [entry.component.group for entry in found]
     if group and group not in groups:

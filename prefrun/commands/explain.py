@@ -1,4 +1,4 @@
-"""`prefrun explain NAME`: what a component computes, its keys and its source."""
+"""`prefrun explain NAME|FILE`: what a component computes, its keys and its source."""
 
 from __future__ import annotations
 

@@ -125,9 +125,10 @@ def regression(batch: BranchBatch, scale: float = 0.1) -> Tensor:
 
 
 def test_a_loss_file_is_judged(prefrun, tmp_path):
+    (tmp_path / "losses").mkdir()
     for sign, ends_with in (("1", 0), ("-1", 1)):
-        (tmp_path / f"my{sign}.py").write_text(LOSS.replace("SIGN", sign))
-        done = prefrun("check", f"./my{sign}.py", "scale=0.2")
+        (tmp_path / "losses" / f"my{sign}.py").write_text(LOSS.replace("SIGN", sign))
+        done = prefrun("check", f"losses/my{sign}.py", "scale=0.2")
         assert done.returncode == ends_with, done.stdout + done.stderr
     assert "algo=my-1.py scale=0.2 (" in done.stdout
     assert "  FAILED   step_prefers_better_answers: " in done.stdout
@@ -139,13 +140,3 @@ def test_a_plugin_that_does_not_load_is_told_with_its_reason(prefrun, make_plugi
     done = prefrun("check", "cracked")
     assert done.returncode == 2
     assert "'cracked' failed to load: ModuleNotFoundError" in done.stderr
-
-
-def test_a_loss_in_a_file_is_judged(prefrun, tmp_path):
-    loss = "def margin(batch, beta: float = 1.0):\n    return -beta * batch.log_ratios[:, 0]\n"
-    (tmp_path / "my_loss.py").write_text(loss)
-    done = prefrun("check", "./my_loss.py", "beta=0.5")
-    assert "algo=my_loss.py beta=0.5" in done.stdout, done.stderr
-    assert "  passed   padding_can_be_added" in done.stdout
-    assert "  FAILED   card_names_its_source" in done.stdout
-    assert done.returncode == 1
