@@ -32,7 +32,7 @@ class Demo(RunAlgorithm):
     vectors = "demo.json"
 
     def run(self, services: object) -> Policy | None:
-        raise NotImplementedError
+        raise AssertionError("the kit runs no RunAlgorithm")
 
 
 class NoFunction(Demo):
