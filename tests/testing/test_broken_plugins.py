@@ -163,6 +163,20 @@ class ConstantOnTheCpu(Dpo):
         return batch.log_ratios * self.scale
 
 
+class TakenToTheCpu(Dpo):
+    def ratios(self, batch: BranchBatch) -> Tensor:
+        return batch.log_ratios * torch.ones_like(batch.scores.cpu())
+
+
+class LogsFromTheCpu(Dpo):
+    """No fault: what went to the CPU stays there, and the batch where it is."""
+
+    def weights(self, batch: BranchBatch, counts: Tensor) -> Tensor:
+        batch.scores.cpu().sum()
+        first = torch.arange(len(counts)).to(counts.device) == 0
+        return counts * batch.weights * first.logical_or(batch.scores.isfinite().all(-1))
+
+
 class Remembers(torch.nn.Module):
     """A number that moves with every step."""
 
@@ -251,6 +265,7 @@ FAULTS = {
     SumOfPairs: "step_zero_value",
     WrongDevice: "runs_on_the_batchs_device",
     ConstantOnTheCpu: "runs_on_the_batchs_device",
+    TakenToTheCpu: "runs_on_the_batchs_device",
     UnsavedState: "module_survives_saving",
     ReferenceGradient: "no_gradient_reaches_the_reference",
     MeanOverPadding: "padding_can_be_added",
@@ -301,8 +316,9 @@ def component(factory: type[Dpo]) -> Component:
     return Component("algo", "demo", DpoConfig, f"{__name__}:{factory.__name__}", "a loss")
 
 
-def test_correct_loss_passes_every_check() -> None:
-    report = check_algorithm(component(Dpo))
+@pytest.mark.parametrize("factory", [Dpo, LogsFromTheCpu])
+def test_correct_loss_passes_every_check(factory: type[Dpo]) -> None:
+    report = check_algorithm(component(factory))
     unjudged = {v.name: v.status for v in report.verdicts if v.status != "passed"}
     assert unjudged == {"module_survives_saving": "skipped"}
     assert len(report.verdicts) > 30

@@ -65,11 +65,13 @@ class OtherDevice(TorchFunctionMode):
             f"{resolve_name(func) or func.__name__} takes the batch together with a tensor that "
             "was made on the CPU: name the device, as in torch.ones(n, device=batch.scores.device)"
         )
-        result = func(*args, **kwargs)
-        if any(result is tensor for tensor in marked):
-            result = result.view_as(result)  # `to` returns its argument where nothing is to be done
         made = func in MADE_ON_THE_CPU if not seen else len(marked) == len(seen)
-        if func is Tensor.cpu or (made and not _names_a_device(args, kwargs)):
+        on_the_cpu = func is Tensor.cpu or (made and not _names_a_device(args, kwargs))
+        result = func(*args, **kwargs)
+        for tensor in seen:  # `to` and `cpu` return their argument where nothing is to be done
+            if result is tensor and hasattr(tensor, MARK) != on_the_cpu:
+                result = result.view_as(result)
+        if on_the_cpu:
             for tensor in _tensors(result):
                 setattr(tensor, MARK, True)
         return result
