@@ -77,8 +77,8 @@ class Algorithm:
     """One sentence: what came of the experiment in the plugin's README; '' where none was run."""
     expected_failures: Mapping[str, str] = MappingProxyType({})
     """Why it fails a check of the conformance kit by definition, by the check's name; for published
-    numbers that are wrong, by 'golden_vectors/CASE/KEY', in which `*` stands for anything. A
-    property where it depends on the settings."""
+    numbers that are wrong, by 'golden_vectors/CASE/KEY', in which `*` stands for anything. Set it
+    in `__init__` where it depends on the settings."""
     uses_model: bool = True
     """Whether the run needs the language model that `model=` names. Without it, which only a
     `RunAlgorithm` can do, none is loaded, evaluated or saved."""

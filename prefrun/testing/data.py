@@ -152,4 +152,4 @@ def suite_of(
 ) -> Suite:
     """Return the checks of a data source, none of them judged yet."""
     subject = DataSubject(find_component("data", data), overrides)
-    return Suite(subject, PROPERTIES, subject.expected_failures)
+    return Suite(subject, PROPERTIES)

@@ -103,4 +103,4 @@ def suite_of(
 ) -> Suite:
     """Return the checks of an evaluator, none of them judged yet."""
     subject = EvaluatorSubject(find_component("evaluator", evaluator), overrides)
-    return Suite(subject, PROPERTIES, subject.expected_failures)
+    return Suite(subject, PROPERTIES)

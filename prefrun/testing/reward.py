@@ -147,4 +147,4 @@ def suite_of(
 ) -> Suite:
     """Return the checks of a reward, none of them judged yet."""
     subject = RewardSubject(find_component("reward", reward), overrides)
-    return Suite(subject, PROPERTIES, subject.expected_failures)
+    return Suite(subject, PROPERTIES)

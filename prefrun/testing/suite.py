@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from unittest import SkipTest
 
@@ -84,25 +85,23 @@ class Report:
 class Suite:
     """The properties of one subject. Each is judged once, on demand, in whatever order."""
 
-    def __init__(
-        self,
-        subject: Any,
-        properties: Sequence[Property],
-        expected_failures: Mapping[str, str] | None = None,
-    ) -> None:
-        """Raise PluginError where EXPECTED_FAILURES names no property of the suite."""
+    def __init__(self, subject: Any, properties: Sequence[Property]) -> None:
         self.subject = subject
         self.properties = {item.name: item for item in properties}
-        self.expected = dict(expected_failures or {})
         self._verdicts: dict[str, Verdict] = {}
-        for name in self.expected:
+
+    @cached_property
+    def _expected(self) -> dict[str, str]:
+        """The subject's `expected_failures`. Raises PluginError where one names no property."""
+        expected: Mapping[str, str] = self.subject.expected_failures
+        for name in expected:
             item, part = name.partition("/")[::2]
             if item not in self.properties or (part and not self.properties[item].has_parts):
-                known = sorted(self.properties)
                 raise PluginError(
-                    f"expected_failures of {subject}: no check is called '{name}'."
-                    f"{closest(name, known)}"
+                    f"expected_failures of {self.subject}: no check is called '{name}'."
+                    f"{closest(name, sorted(self.properties))}"
                 )
+        return dict(expected)
 
     def verdict(self, name: str) -> Verdict:
         """Judge the property called NAME, after those it requires."""
@@ -118,7 +117,7 @@ class Suite:
         for needed in item.requires:
             if self.verdict(needed).status in ("failed", "expected", "blocked"):
                 return Verdict(item.name, "blocked", f"means nothing while {needed} fails")
-        reason = self.expected.get(item.name)
+        reason = self._expected.get(item.name)
         try:
             note = item.check(self.subject) or ""
         except SkipTest as why:

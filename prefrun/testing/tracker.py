@@ -99,4 +99,4 @@ def suite_of(
 ) -> Suite:
     """Return the checks of a tracker, none of them judged yet."""
     subject = TrackerSubject(find_component("tracker", tracker), overrides)
-    return Suite(subject, PROPERTIES, subject.expected_failures)
+    return Suite(subject, PROPERTIES)

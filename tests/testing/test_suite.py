@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from unittest import SkipTest
 
 import pytest
@@ -49,8 +50,20 @@ ALL = (
 )
 
 
+class Subject(str):
+    """A text that says what it fails."""
+
+    expected_failures: Mapping[str, str]
+
+
+def suite(properties: Sequence[Property], expected: Mapping[str, str] | None = None) -> Suite:
+    subject = Subject("demo")
+    subject.expected_failures = expected or {}
+    return Suite(subject, properties)
+
+
 def test_statuses() -> None:
-    report = Suite("demo", ALL).report()
+    report = suite(ALL).report()
     assert {verdict.name: verdict.status for verdict in report.verdicts} == {
         "needs_that": "blocked",
         "needs_fails": "blocked",
@@ -64,7 +77,7 @@ def test_statuses() -> None:
 
 def test_one_error_lists_every_failure_with_what_was_seen() -> None:
     with pytest.raises(AssertionError) as caught:
-        settle(Suite("demo", ALL))
+        settle(suite(ALL))
     headline, first, second = str(caught.value).splitlines()
     assert headline == "demo fails 2 of 7 checks (2 more could not be judged)"
     assert first == "  fails: demo is wrong"
@@ -74,7 +87,7 @@ def test_one_error_lists_every_failure_with_what_was_seen() -> None:
 
 def test_announced_failure_is_no_failure_but_blocks() -> None:
     announced = {"fails": "by design", "crashes": "known"}
-    report = settle(Suite("demo", ALL, announced))
+    report = settle(suite(ALL, announced))
     verdicts = {verdict.name: verdict for verdict in report.verdicts}
     assert verdicts["fails"].status == "expected"
     assert verdicts["fails"].seen == "by design (demo is wrong)"
@@ -83,21 +96,21 @@ def test_announced_failure_is_no_failure_but_blocks() -> None:
 
 def test_announced_failure_that_passes_is_a_failure() -> None:
     with pytest.raises(AssertionError, match="passes: passes, though a failure is expected: old"):
-        settle(Suite("demo", [Property(passes)], {"passes": "old"}))
+        settle(suite([Property(passes)], {"passes": "old"}))
 
 
 @pytest.mark.parametrize("name", ["fail", "fails/part"])
 def test_unknown_announcement_names_the_closest_check(name: str) -> None:
     with pytest.raises(PluginError, match="Did you mean 'fails'"):
-        Suite("demo", ALL, {name: "typo"})
+        suite(ALL, {name: "typo"}).report()
 
 
 def test_parts_may_be_announced_where_a_property_has_them() -> None:
-    assert not Suite("demo", [Property(passes, has_parts=True)], {"passes/x": "y"}).report().failed
+    assert not suite([Property(passes, has_parts=True)], {"passes/x": "y"}).report().failed
 
 
 def test_checks_raise_what_test_runners_understand() -> None:
-    checks = {check.name: check for check in checks_of(Suite("demo", ALL, {"crashes": "known"}))}
+    checks = {check.name: check for check in checks_of(suite(ALL, {"crashes": "known"}))}
     checks["passes"]()
     with pytest.raises(AssertionError, match="demo-fails: demo is wrong"):
         checks["fails"]()
@@ -108,4 +121,4 @@ def test_checks_raise_what_test_runners_understand() -> None:
 
 
 def test_report_reads_as_a_table() -> None:
-    assert str(Suite("demo", [Property(passes)]).report()) == "demo\n  passes: passed: 3 cases"
+    assert str(suite([Property(passes)]).report()) == "demo\n  passes: passed: 3 cases"

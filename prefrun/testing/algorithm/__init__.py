@@ -66,8 +66,7 @@ def suite_of(
     """Return the checks of an algorithm, none of them judged yet."""
     component = find_component("algo", algorithm)
     subject = AlgorithmSubject(component, overrides)
-    properties = LOSS_ALGORITHM if _has_loss(component) else ANY_ALGORITHM
-    return Suite(subject, properties, subject.expected_failures)
+    return Suite(subject, LOSS_ALGORITHM if _has_loss(component) else ANY_ALGORITHM)
 
 
 def _has_loss(component: Component) -> bool:
