@@ -31,34 +31,41 @@ def open_run(path: Path) -> RunDirectory:
     return directory
 
 
-def stored_config(
-    directory: RunDirectory,
-    tracker: str | None = None,
-    with_secrets: Mapping[str, Any] | None = None,
-) -> DictConfig:
+def stored_config(directory: RunDirectory, tracker: str | None = None) -> DictConfig:
     """Return the configuration a run began with, its types given back; TRACKER replaces its own.
 
-    WITH_SECRETS is the plain configuration, where who calls has it: the stored one masks them.
-    Raises ConfigError where one of its components is not installed, or has other keys by now.
+    Raises ConfigError where secrets of it were not stored, and as `typed_config` does.
+    """
+    from prefrun.rundir.configuration import flatten, read_config
+    from prefrun.rundir.masking import holds_mask
+
+    plain = read_config(directory.config)
+    needed = plain if tracker is None else plain | {"tracker": {}}
+    if masked := [key for key, value in flatten(needed).items() if holds_mask(value)]:
+        raise ConfigError(
+            f"{directory.config} holds no secrets, and so no {', '.join(masked)}\n"
+            "  remedy: begin a new run with the words that manifest.json lists"
+        )
+    return typed_config(directory, plain, tracker)
+
+
+def typed_config(
+    directory: RunDirectory, plain: Mapping[str, Any], tracker: str | None = None
+) -> DictConfig:
+    """Return PLAIN, the configuration of the run in DIRECTORY, with its types given back.
+
+    TRACKER replaces its own. Raises ConfigError where one of its components is not installed, or
+    has other keys by now.
     """
     from omegaconf.errors import OmegaConfBaseException
 
     from prefrun.loss_file.registering import is_file, register_file
     from prefrun.plan import retyped
-    from prefrun.rundir.configuration import flatten, read_config
     from prefrun.rundir.files import read_json
-    from prefrun.rundir.masking import holds_mask
 
-    plain = read_config(directory.config) if with_secrets is None else dict(with_secrets)
     names = read_json(directory.manifest)["components"]
     if tracker is not None:
-        plain, names = plain | {"tracker": {}}, names | {"tracker": tracker}
-    masked = [key for key, value in flatten(plain).items() if holds_mask(value)]
-    if masked and with_secrets is None:
-        raise ConfigError(
-            f"{directory.config} holds no secrets, and so no {', '.join(masked)}\n"
-            "  remedy: begin a new run with the words that manifest.json lists"
-        )
+        plain, names = {**plain, "tracker": {}}, names | {"tracker": tracker}
     if is_file(names["algo"]):
         register_file(directory.code / names["algo"])
     try:

@@ -50,7 +50,7 @@ def _end_with(parent: int) -> None:
 
 
 def _work(run: Path, is_main: bool) -> None:
-    from prefrun.commands.begun import stored_config
+    from prefrun.commands.begun import typed_config
     from prefrun.plan import make_plan
     from prefrun.processes.checks import uses_gpus
     from prefrun.run import Job, Origin, carry_out_here, prepare, read_data
@@ -59,8 +59,8 @@ def _work(run: Path, is_main: bool) -> None:
     from prefrun.rundir.files import read_json
 
     directory = RunDirectory(run)
-    whole = parse(os.environ.pop(CONFIG))
-    plan = make_plan(stored_config(directory, None if is_main else "none", whole))
+    config = parse(os.environ.pop(CONFIG))
+    plan = make_plan(typed_config(directory, config, tracker=None if is_main else "none"))
     inputs = prepare(plan, read_data(plan))
     origin = Origin(tuple(sys.argv), group=read_json(directory.manifest)["group"])
     job = Job(plan, inputs.data, inputs.reward, inputs.algorithm, directory, origin)

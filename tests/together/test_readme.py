@@ -7,7 +7,6 @@ import json
 import math
 import os
 import re
-import shlex
 import shutil
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.together.conftest import Workplace
-from tests.together.documents import QUICK, blocks, settings, typed
+from tests.together.documents import QUICK, blocks, settings, typed, words_of
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -88,7 +87,7 @@ def provide_inputs(place: Workplace, given: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("command", typed(README))
 def test_a_command_that_trains_ends_well(workplace, command):
-    words = shlex.split(command)[1:]
+    words = words_of(command)
     given = settings(words)
     provide_inputs(workplace, given)
     done = workplace.run_anew(*words, *QUICK)
@@ -106,7 +105,7 @@ SHOWN_BY_PLUGINS = [command for file in PLUGIN_READMES for command in typed(file
 
 @pytest.mark.parametrize("command", SHOWN_BY_PLUGINS)
 def test_a_command_of_a_plugins_readme_composes(workplace, command):
-    words = [word for word in shlex.split(command)[1:] if word != "-m"]
+    words = [word for word in words_of(command) if word != "-m"]
     one_job = [word for word in words if "(" not in word]  # without the ranges of a search
     first = [re.sub(r"=([\w.]+),.*", r"=\1", word) for word in one_job]  # of a sweep, its first
     done = workplace.run(*first, "--cfg", "job")
@@ -122,7 +121,7 @@ SHOWN_IN_TABLE = [
 @pytest.mark.parametrize("command", SHOWN_IN_TABLE)
 def test_a_command_of_the_table_answers(finished, command):
     write_loss(finished)
-    words = [INSTEAD.get(word, word) for word in shlex.split(command)[1:]]
+    words = [INSTEAD.get(word, word) for word in words_of(command)]
     done = finished.run(*words)
     if words[0] == "resume":
         assert done.returncode == 2
