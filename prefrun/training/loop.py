@@ -19,6 +19,7 @@ from prefrun.errors import ConfigError, DataError
 from prefrun.policy.attention.switch import tree_attention
 from prefrun.policy.collate import Example
 from prefrun.policy.policy import BranchLogps
+from prefrun.policy.rounding import rounding_noise
 from prefrun.policy.scoring import scored_batches
 from prefrun.records.tree import PreferenceTree
 from prefrun.schema import DEEPSPEED, FSDP
@@ -188,4 +189,6 @@ def _gate(session: Session, examples: list[Example]) -> None:
         assert known is not None
         policy.extend(logps.token_logps)
         reference.extend(known[branch] for branch in piece.branches)
-    check_step_zero(torch.cat(policy), torch.cat(reference), session.loaded.model.dtype)
+    model = session.loaded.model
+    noise = rounding_noise(model, session.sample_text)
+    check_step_zero(torch.cat(policy), torch.cat(reference), model.dtype, noise)

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from prefrun.algorithm import LossAlgorithm
     from prefrun.run import Job
 
+SAMPLED_RECORDS = 8
+"""Training records whose text the model is checked on."""
+
 
 class Session:
     """Implements `Services` and the trainer's `Listener`."""
@@ -75,8 +78,19 @@ class Session:
         return sharing.get(
             "packing",
             self._plan.key("model"),
-            lambda: choose_packing(self.loaded.model, self.loaded.attention),
+            lambda: choose_packing(self.loaded.model, self.loaded.attention, self.sample_text),
         )
+
+    @property
+    def sample_text(self) -> list[int]:
+        """Token ids of the first training records, for checks of the model on real text."""
+        tokenised = self.tokeniser.tokenise_all(self.data.train[:SAMPLED_RECORDS])
+        paths = (
+            [*prompt, *ids]
+            for tree in tokenised
+            for prompt, ids in zip(tree.prompts, tree.branches, strict=True)
+        )
+        return [token for path in paths for token in path]
 
     def policy(self) -> Policy:
         """The model being trained, as a policy."""
