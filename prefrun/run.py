@@ -20,6 +20,7 @@ from prefrun.loss_file.algorithm import FileLoss
 from prefrun.plan import Plan, make_plan, missing_choice
 from prefrun.plugins import plugin_manager, print_foreign_plugins
 from prefrun.processes.checks import check_launch
+from prefrun.records.split import uses_seed
 from prefrun.run_header import print_header, print_result
 from prefrun.rundir.configuration import to_text
 from prefrun.rundir.directory import RunDirectory
@@ -127,7 +128,7 @@ def resume(
 def read_data(plan: Plan) -> DataSplit:
     """Read the records, or take those of the job before. Raises DataError."""
     source = plan.build("data")
-    seed = plan.seed if getattr(source, "uses_seed", True) else None
+    seed = plan.seed if uses_seed(source) else None
     key = (plan.key("data"), seed)
     return sharing.get("data", key, lambda: source.load(plan.seed))  # type: ignore[no-any-return]
 
@@ -246,6 +247,7 @@ def _manifest(this: Run, job: Job) -> dict[str, Any]:
         data={
             "name": data.name,
             "fingerprint": data.fingerprint,
+            "by_seed": uses_seed(job.plan.chosen["data"].load()),
             "train": len(data.train),
             "test": len(data.test),
             "note": data.note,

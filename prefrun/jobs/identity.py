@@ -13,6 +13,7 @@ from prefrun.jobs.contents import Content, content_of, digest_of
 from prefrun.path_keys import Holds, PathKey
 from prefrun.plan import Plan
 from prefrun.plugins import component_of
+from prefrun.records.split import uses_seed
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ def contents(plan: Plan) -> dict[str, Content]:
 def _fingerprint_says_all(plan: Plan, key: PathKey) -> bool:
     """Whether the data's fingerprint, which may be that of one seed only, covers KEY's records."""
     of_data = key.name.partition(".")[0] == "data"
-    return of_data and not getattr(plan.chosen["data"].load(), "uses_seed", True)
+    return of_data and not uses_seed(plan.chosen["data"].load())
 
 
 def _digests_folder(plan: Plan) -> Path | None:
