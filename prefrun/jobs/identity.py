@@ -11,7 +11,7 @@ from prefrun.digest import joint_digest
 from prefrun.jobs.code import code_fingerprint
 from prefrun.jobs.contents import Content, content_of, digest_of
 from prefrun.path_keys import Holds, PathKey
-from prefrun.plan import Plan
+from prefrun.plan import COSMETIC_KEYS, Plan
 from prefrun.plugins import component_of
 from prefrun.records.split import uses_seed
 
@@ -87,13 +87,14 @@ def path_digests(plan: Plan) -> dict[str, str]:
 
 
 def packages(plan: Plan) -> set[str]:
-    """Return the packages of the components that PLAN chooses."""
+    """Return the packages of the components that change a result of PLAN."""
     return {factory.partition(":")[0].partition(".")[0] for factory in _factories(plan)}
 
 
 def _factories(plan: Plan) -> Iterator[str]:
-    for component in plan.chosen.values():
-        yield component.factory
+    for group, component in plan.chosen.items():
+        if group not in COSMETIC_KEYS:
+            yield component.factory
     for component, _ in plan.evaluators.values():
         yield component.factory
     for part in getattr(plan.settings["reward"], "parts", {}).values():
