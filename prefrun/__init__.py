@@ -4,6 +4,7 @@ from pluggy import HookimplMarker
 
 from prefrun.component import Component
 from prefrun.errors import ConfigError, DataError, PluginError, PrefrunError
+from prefrun.path_keys import Holds, path_key
 from prefrun.paths import conf_dir
 
 hookimpl = HookimplMarker("prefrun")
@@ -13,8 +14,10 @@ __all__ = [
     "Component",
     "ConfigError",
     "DataError",
+    "Holds",
     "PluginError",
     "PrefrunError",
     "conf_dir",
     "hookimpl",
+    "path_key",
 ]

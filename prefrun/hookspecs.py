@@ -24,6 +24,12 @@ What a plugin can be, and how it fits:
 - A configuration of an algorithm or data set may choose for other groups, where the user has not:
   `override /model@_global_.model: NAME` in the defaults list of its YAML file.
 - A tracker: a class of `prefrun.tracker.Tracker`, told of the run's life.
+- A key of a component's dataclass that names a file or a folder is declared with
+  `prefrun.path_key(default, holds)`: its value is made absolute, and what is there counts, by
+  content, in a job's identity, in what `prefrun resume` compares and in the rows of a comparison.
+  HOLDS is `Holds.files` (all files at the path), `Holds.model` (a model's folder or its name on the
+  hub, at the commit of the key `revision` beside it), `Holds.records` (data, whose fingerprint says
+  what is in them) or `Holds.results` (a cache or the like, which changes no result).
 
 This page is API 1. A plugin's module may say which one it was written for, as a plain number on a
 line of its own: `prefrun_api = 1`. A plugin for an older API, or one that does not say, goes on to

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,9 @@ from omegaconf.errors import OmegaConfBaseException
 from prefrun.algorithm import Algorithm
 from prefrun.builtin.config import NoModelConfig
 from prefrun.component import Component
+from prefrun.config_paths import absolute_paths
 from prefrun.errors import ConfigError
+from prefrun.path_keys import PathKey
 from prefrun.plugins import component_of, components
 from prefrun.processes.checks import count_devices
 from prefrun.schema import (
@@ -52,6 +54,8 @@ class Plan:
     """Component and settings by evaluator name."""
     plain: Mapping[str, Any]
     """The resolved configuration as plain containers."""
+    paths: tuple[PathKey, ...]
+    """The keys of it that name files, folders and models."""
 
     def build(self, group: str) -> Any:
         """Import the component of GROUP and call it with its settings."""
@@ -78,12 +82,22 @@ class Plan:
         }
         return json.dumps(parts, sort_keys=True, default=str)
 
-    def run_id(self, data_fingerprint: str) -> str:
-        """12 hex digits of the result-changing configuration and the data."""
+    def configuration_digest(self) -> str:
+        """12 hex digits of all that changes a result, but for what is at the configuration's paths.
+
+        What is there counts by its content, wherever it lies: see `prefrun.jobs.identity`.
+        """
         config = {key: value for key, value in self.plain.items() if key not in COSMETIC_KEYS}
         names = {k: v for k, v in self.component_names().items() if k not in COSMETIC_KEYS}
-        text = json.dumps([config, names, data_fingerprint], sort_keys=True, default=str)
+        for path in self.inputs:
+            config = _replaced(config, path.name.split("."), path.holds.name)
+        text = json.dumps([config, names], sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    @property
+    def inputs(self) -> tuple[PathKey, ...]:
+        """The path keys at which a result depends on what is there."""
+        return tuple(key for key in self.paths if key.name.split(".")[0] not in COSMETIC_KEYS)
 
     def component_names(self) -> dict[str, Any]:
         """What a resumed run needs to give the plain configuration its types back."""
@@ -98,6 +112,7 @@ def make_plan(config: DictConfig) -> Plan:
     """Check every key and build the settings. Raises ConfigError naming the key and the remedy."""
     check_seed(config.seed)
     count_devices(config)
+    paths = absolute_paths(config)
     sections = {name: to_object(config[name], name) for name in SECTIONS}
     chosen, settings = {}, {}
     for group in SINGLE_GROUPS:
@@ -119,7 +134,14 @@ def make_plan(config: DictConfig) -> Plan:
         settings=settings,
         evaluators=evaluators,
         plain={str(key): value for key, value in plain.items()},
+        paths=paths,
     )
+
+
+def _replaced(config: Mapping[str, Any], names: Sequence[str], value: str) -> dict[str, Any]:
+    """Return CONFIG with VALUE under the nested NAMES."""
+    first, *rest = names
+    return {**config, first: _replaced(config[first], rest, value) if rest else value}
 
 
 def retyped(plain: Mapping[str, Any], names: Mapping[str, Any]) -> DictConfig:

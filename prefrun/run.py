@@ -14,11 +14,13 @@ from omegaconf import DictConfig
 
 from prefrun.builtin.config import NoModelConfig
 from prefrun.console import console
+from prefrun.jobs.changes import check_unchanged, made_from, record_resumption
 from prefrun.jobs.identity import identify
 from prefrun.loss_file.algorithm import FileLoss
 from prefrun.plan import Plan, make_plan, missing_choice
 from prefrun.plugins import plugin_manager, print_foreign_plugins
 from prefrun.processes.checks import check_launch
+from prefrun.records.split import uses_seed
 from prefrun.run_header import print_header, print_result
 from prefrun.rundir.configuration import to_text
 from prefrun.rundir.directory import RunDirectory
@@ -102,25 +104,31 @@ def run(config: DictConfig, output_dir: Path, origin: Origin) -> dict[str, Any]:
         return carry_out(inputs, directory, origin)
 
 
-def resume(directory: RunDirectory, config: DictConfig, origin: Origin) -> dict[str, Any]:
+def resume(
+    directory: RunDirectory, config: DictConfig, origin: Origin, accept_changes: bool = False
+) -> dict[str, Any]:
     """Go on with the run in DIRECTORY from its last whole checkpoint.
 
-    Raises DataError where the data are no longer those the run began with, ConfigError where
-    another process is at work in DIRECTORY.
+    Raises, before anything is written, DataError if the data are no longer those the run began
+    with, ConfigError if its models, other files, code or libraries are not, unless ACCEPT_CHANGES,
+    or if another process is at work in DIRECTORY.
     """
     sharing.switch(False)
     print_foreign_plugins()
     plan = make_plan(config)
     inputs = prepare(plan, read_data(plan))
     check_same_data(directory, inputs.data.fingerprint)
+    now = made_from(plan, inputs.data.fingerprint)
+    changed = check_unchanged(directory, now, accept_changes)
     with locked(directory.path):
+        record_resumption(directory, list(origin.argv), changed, accept_changes)
         return carry_out(inputs, directory, origin)
 
 
 def read_data(plan: Plan) -> DataSplit:
     """Read the records, or take those of the job before. Raises DataError."""
     source = plan.build("data")
-    seed = plan.seed if getattr(source, "uses_seed", True) else None
+    seed = plan.seed if uses_seed(source) else None
     key = (plan.key("data"), seed)
     return sharing.get("data", key, lambda: source.load(plan.seed))  # type: ignore[no-any-return]
 
@@ -219,7 +227,7 @@ def describe_run(job: Job) -> Run:
     algo = plan.chosen["algo"].name
     model = [plan.chosen["model"].name] if job.algorithm.uses_model else []
     return Run(
-        id=plan.run_id(data.fingerprint),
+        id=identify(plan, data.fingerprint).run_id,
         name="-".join([algo, data.name, *model, f"seed{plan.seed}"]),
         output_dir=job.directory.path,
         seed=plan.seed,
@@ -239,6 +247,7 @@ def _manifest(this: Run, job: Job) -> dict[str, Any]:
         data={
             "name": data.name,
             "fingerprint": data.fingerprint,
+            "by_seed": uses_seed(job.plan.chosen["data"].load()),
             "train": len(data.train),
             "test": len(data.test),
             "note": data.note,
@@ -248,6 +257,6 @@ def _manifest(this: Run, job: Job) -> dict[str, Any]:
         seed=this.seed,
     )
     names = job.plan.component_names()
-    code = manifest["code"] | {"fingerprint": identify(job.plan, data.fingerprint).code}
-    own = {"name": this.name, "group": this.group, "components": names, "code": code}
-    return manifest | own
+    made = made_from(job.plan, data.fingerprint)
+    own = {"name": this.name, "group": this.group, "components": names, "inputs": made["inputs"]}
+    return manifest | own | {"code": manifest["code"] | made["code"]}

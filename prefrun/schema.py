@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from prefrun.errors import ConfigError, closest
+from prefrun.path_keys import Holds, path_key
 
 SCHEDULERS = (
     "linear",
@@ -123,7 +124,7 @@ class CacheConfig:
 
     enabled: bool = True
     """false: every run computes the reference anew, and keeps nothing."""
-    dir: str | None = None
+    dir: str | None = path_key(holds=Holds.results)
     """Folder; None = PREFRUN_CACHE, else ~/.cache/prefrun."""
     max_gb: float = 10.0
     """Disk space of all models, in GB (1e9 bytes), > 0; the least recently used are removed."""

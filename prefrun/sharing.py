@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any, TypeVar
 
 Value = TypeVar("Value")
@@ -17,12 +17,19 @@ class Sharing:
     def __init__(self) -> None:
         self.enabled = False
         self._kept: dict[str, tuple[Hashable, Any]] = {}
+        self._inputs: Mapping[str, str] = {}
 
     def switch(self, enabled: bool) -> None:
         """Keep things from now on, or forget them all."""
         self.enabled = enabled
         if not enabled:
             self._kept.clear()
+
+    def follow(self, inputs: Mapping[str, str]) -> None:
+        """Forget all if one of INPUTS, digests by path, has changed since the last job had it."""
+        if any(self._inputs.get(path, digest) != digest for path, digest in inputs.items()):
+            self._kept.clear()
+        self._inputs = {**self._inputs, **inputs}
 
     def get(self, kind: str, key: Hashable, make: Callable[[], Value]) -> Value:
         """Return what MAKE gives, or gave when it was last asked for under this KIND and KEY."""

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any
 
 from prefrun.errors import ConfigError
+from prefrun.path_keys import Holds, path_key
 
 
 @dataclass
@@ -70,7 +71,7 @@ class ModelDevice(Enum):
 class ClassifierRewardConfig:
     """A reward model: any sequence-classification model."""
 
-    path: str = "???"
+    path: str = path_key("???", Holds.model)
     """Folder or hub name."""
     label: str | None = None
     """The output that is the reward, by its name or number; null = the only one."""
@@ -167,7 +168,7 @@ class LoraSettings:
 class HFModelConfig:
     """Any causal language model of transformers."""
 
-    name: str = "???"
+    name: str = path_key("???", Holds.model)
     """Local folder, or name on the Hugging Face hub."""
     revision: str | None = None
     """Branch, tag or commit on the hub; null = its main branch."""

@@ -1,15 +1,20 @@
-"""Whether the Hugging Face hub can be reached, found out in less time than its client's retries."""
+"""The Hugging Face hub: whether it can be reached, in less time than its client's retries take, and
+which commit a model's name stands for."""
 
 from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
+from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from huggingface_hub import constants
+from huggingface_hub import HfApi, constants, try_to_load_from_cache
+
+ANSWER = 10.0
+"""Seconds the hub may take to name a commit."""
 
 
 @cache
@@ -24,6 +29,23 @@ def is_reachable() -> bool:
     except OSError:
         return False
     return True
+
+
+@cache
+def commit_of(name: str, revision: str | None = None) -> str | None:
+    """Return the commit of REVISION (None: the main branch) of the model NAME on the hub.
+
+    If the hub does not answer, that of the cached files; None if there are none.
+    """
+    if is_reachable():
+        with suppress(Exception):  # no such model, no access, no answer: loading it says which
+            return HfApi().model_info(name, revision=revision, timeout=ANSWER).sha
+    for file in ("config.json", "adapter_config.json"):
+        with suppress(ValueError):  # it can be no name on the hub
+            found = try_to_load_from_cache(name, file, revision=revision)
+            if isinstance(found, str):  # .../snapshots/COMMIT/FILE
+                return Path(found).parent.name
+    return None
 
 
 @contextmanager

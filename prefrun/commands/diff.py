@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 Facts = Mapping[str, Mapping[str, Any]]
 """What is compared: value by flattened key, by section."""
 ABSENT = "(absent)"
-MADE_FROM = ("model", "code", "versions", "hardware", "numerics")
+MADE_FROM = ("model", "inputs", "code", "versions", "hardware", "numerics")
 """Sections of the manifest that are compared key by key."""
 
 
 def diff(arguments: list[str]) -> int:
-    """Print what differs in configuration, data, model, code, versions, hardware and results.
+    """Print what differs in configuration, data, models, code, versions, hardware and results.
 
     Returns 0, whether or not anything differs. Raises ConfigError for a folder that holds no run.
     """
@@ -49,6 +49,9 @@ def read_facts(directory: RunDirectory) -> Facts:
         summary = read_summary(directory)
         data |= summary["records"]
         results |= {name: values.get("after") for name, values in summary["metrics"].items()}
+    resumed = [line for each in manifest.get("resumed", []) for line in each.get("changed", [])]
+    if resumed:
+        results["resumed with changes"] = "; ".join(resumed)
     chosen = flatten(manifest.get("components", {}))
     return {
         "configuration": {**chosen, **flatten(read_config(directory.config)), **chosen},
@@ -64,7 +67,7 @@ def difference_lines(one: Facts, two: Facts) -> list[str]:
         section: [
             key
             for key in dict.fromkeys([*one[section], *two[section]])
-            if one[section].get(key, ABSENT) != two[section].get(key, ABSENT)
+            if repr(one[section].get(key, ABSENT)) != repr(two[section].get(key, ABSENT))
         ]
         for section in one
     }
@@ -77,7 +80,7 @@ def difference_lines(one: Facts, two: Facts) -> list[str]:
         for key in keys:
             before, after = one[section].get(key, ABSENT), two[section].get(key, ABSENT)
             change = _change(before, after) if section == "results" else ""
-            lines.append(f"  {key:<{width}}  {_text(before)} -> {_text(after)}{change}")
+            lines.append(f"  {key:<{width}}  {_arrow(before, after)}{change}")
     return lines
 
 
@@ -87,6 +90,14 @@ def _change(before: object, after: object) -> str:
     if isinstance(before, int | float) and isinstance(after, int | float):
         return f"  ({format_change(before, after)})"
     return ""
+
+
+def _arrow(before: object, after: object) -> str:
+    """BEFORE -> AFTER; values that read alike, such as 1 and 1.0, as Python writes them."""
+    texts = _text(before), _text(after)
+    if texts[0] == texts[1]:
+        texts = repr(before), repr(after)
+    return " -> ".join(texts)
 
 
 def _text(value: object) -> str:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from math import isclose
 from statistics import fmean
 
-from prefrun.comparison.configurations import find_label, group_runs
+from prefrun.comparison.configurations import find_label, group_runs, same_settings
 from prefrun.comparison.costs import SECONDS, mean_costs, pareto
+from prefrun.comparison.origins import code_warnings, row_warnings, split_warnings
 from prefrun.comparison.runs import RunResult
 from prefrun.comparison.selection import Selection, select
 from prefrun.comparison.statistics import PairedTest, standard_error, test_against
@@ -107,7 +108,7 @@ def compare(runs: Sequence[RunResult], baseline: str | None = None) -> Compariso
         directions,
         _before(used, metrics),
         tuple(run for run in runs if run.unfinished is not None),
-        (*_data_warning(used), *warnings),
+        (*_warnings(members), *warnings),
         first,
         _selected(members, directions),
     )
@@ -190,11 +191,20 @@ def _values(metric: str, runs: Sequence[RunResult]) -> list[float]:
 
 
 def _before(runs: Sequence[RunResult], metrics: Sequence[str]) -> dict[str, float]:
-    starts = {(run.choices.get("model"), str(run.config.get("model"))) for run in runs}
+    starts = {
+        (run.choices.get("model"), str(run.config.get("model")), str(_start_contents(run)))
+        for run in runs
+    }
     if len(starts) > 1 or not _share_data(runs):
         return {}
     values = {name: [run.before[name] for run in runs if name in run.before] for name in metrics}
     return {name: fmean(known) for name, known in values.items() if known}
+
+
+def _start_contents(run: RunResult) -> dict[str, str]:
+    """The digests of the start model's files."""
+    contents = run.origin.contents
+    return {key: contents[key] for key in contents if key.partition(".")[0] == "model"}
 
 
 def _share_data(runs: Sequence[RunResult]) -> bool:
@@ -203,7 +213,15 @@ def _share_data(runs: Sequence[RunResult]) -> bool:
         return True
     by_seed = {(run.seed, run.fingerprint) for run in runs}
     described = {(run.choices.get("data"), str(run.config.get("data"))) for run in runs}
-    return len(by_seed) == len({run.seed for run in runs}) and len(described) == 1
+    drawn = all(run.origin.data_by_seed for run in runs)
+    return drawn and len(by_seed) == len({run.seed for run in runs}) and len(described) == 1
+
+
+def _warnings(members: Mapping[str, Sequence[RunResult]]) -> list[str]:
+    """What is not the same in runs that stand side by side."""
+    used = [run for group in members.values() for run in group]
+    rows = [line for label, runs in members.items() for line in row_warnings(label, runs)]
+    return [*_data_warning(used), *split_warnings(same_settings(used)), *code_warnings(used), *rows]
 
 
 def _data_warning(runs: Sequence[RunResult]) -> list[str]:

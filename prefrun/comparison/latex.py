@@ -26,8 +26,9 @@ ESCAPED = {
 
 
 def to_latex(comparison: Comparison) -> str:
-    """Return every table as a tabular of its own, its title in a comment before it."""
-    return "\n".join(_tabular(table) for table in all_tables(comparison))
+    """Return every table as a tabular of its own; warnings and titles are comments."""
+    warnings = "".join(f"% Warning: {' '.join(line.split())}\n" for line in comparison.warnings)
+    return warnings + "\n".join(_tabular(table) for table in all_tables(comparison))
 
 
 def _tabular(table: TextTable) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from prefrun.comparison.origins import Origin, read_origin
 from prefrun.errors import ConfigError, PrefrunError
 from prefrun.rundir.configuration import read_config
 from prefrun.rundir.directory import RunDirectory
@@ -32,6 +33,8 @@ class RunResult:
     config: Mapping[str, Any] = field(default_factory=dict)
     fingerprint: str | None = None
     """Of the data."""
+    origin: Origin = field(default_factory=Origin)
+    """What else it was made from."""
     before: Mapping[str, float] = field(default_factory=dict)
     after: Mapping[str, float] = field(default_factory=dict)
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
@@ -93,13 +96,14 @@ def load_run(directory: RunDirectory) -> RunResult:
 def _finished(directory: RunDirectory) -> RunResult:
     summary, manifest = read_summary(directory), read_json(directory.manifest)
     metrics: Mapping[str, Mapping[str, float | None]] = summary["metrics"]
-    names = manifest.get("components") or summary
+    names, config = manifest.get("components") or summary, read_config(directory.config)
     return RunResult(
         path=directory.path,
         seed=summary["seed"],
         choices={group: str(names[group]) for group in CHOICES if names.get(group)},
-        config=read_config(directory.config),
+        config=config,
         fingerprint=manifest["data"].get("fingerprint"),
+        origin=read_origin(manifest, config),
         before=_measured(metrics, "before"),
         after=_measured(metrics, "after"),
         intervals=_intervals(metrics),

@@ -9,16 +9,25 @@ from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
-AFTER_A_RUN = ("commands", "comparison", "jobs")
+AFTER_A_RUN = ("commands", "comparison", "jobs", "repetition")
 """Parts of the host that change no run's numbers."""
 LIBRARIES = ("accelerate", "numpy", "peft", "tokenizers", "torch", "transformers")
 
 
 def code_fingerprint(packages: Iterable[str]) -> str:
     """Return 16 hex digits of the host's files, those of PACKAGES, and the libraries' versions."""
-    parts: dict[str, str | None] = {name: _package(name) for name in sorted({"prefrun", *packages})}
-    parts |= {name: _version(name) for name in LIBRARIES}
+    parts: dict[str, str | None] = {**package_digests(packages), **library_versions()}
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+def package_digests(packages: Iterable[str]) -> dict[str, str]:
+    """Return the digest of the host's files, and of those of each of PACKAGES, by name."""
+    return {name: _package(name) for name in sorted({"prefrun", *packages})}
+
+
+def library_versions() -> dict[str, str | None]:
+    """Return the versions of the libraries that change a run's numbers; None: not installed."""
+    return {name: _version(name) for name in LIBRARIES}
 
 
 @cache  # a process goes on with the code it has imported

@@ -20,7 +20,7 @@ from prefrun.jobs.failures import (
     record_refusal,
     write_refusal,
 )
-from prefrun.jobs.identity import identify
+from prefrun.jobs.identity import identify, path_digests
 from prefrun.plan import Plan, make_plan
 from prefrun.run import Origin, carry_out, prepare, read_data
 from prefrun.rundir.directory import RunDirectory
@@ -49,6 +49,7 @@ def work(
         check_composed(config, origin.overrides)
         sharing.switch(True)
         plan = make_plan(config)
+        sharing.follow(path_digests(plan))
         data = read_data(plan)
         identity = identify(plan, data.fingerprint)
         with claim(sweep, identity, number, origin.overrides) as found:

@@ -10,6 +10,8 @@ from typing import Any
 
 import torch
 
+from prefrun.digest import file_digest
+
 WEIGHT_FILES = ("*.safetensors", "pytorch_model*.bin", "adapter_model.bin")
 VOLATILE = {
     "_name_or_path",
@@ -26,8 +28,6 @@ VOLATILE = {
     "pad_token_id",
 }
 """Configuration keys that change no log-prob, or that are hashed as the model has them."""
-
-_FILE_DIGESTS: dict[tuple[str, int, int], str] = {}
 
 
 def fingerprint(model: Any, weights: str | None = None) -> str:
@@ -56,10 +56,10 @@ def fingerprint(model: Any, weights: str | None = None) -> str:
 def folder_digest(folder: Path) -> str:
     """Hash the weight files of FOLDER by name and content; '' where it has none.
 
-    A file is read once per process: its digest is remembered by path, size and modification time.
+    A file is read once per process, see `file_digest`.
     """
     files = sorted({file for pattern in WEIGHT_FILES for file in folder.glob(pattern)})
-    parts = [f"{file.name} {_file_digest(file)}".encode() for file in files]
+    parts = [f"{file.name} {file_digest(file)}".encode() for file in files]
     return _digest(parts) if parts else ""
 
 
@@ -76,18 +76,6 @@ def tensors_digest(tensors: Mapping[str, torch.Tensor]) -> str:
 def weights_version(model: Any) -> int:
     """Count the in-place writes to the weights below any adapter: each optimizer step adds some."""
     return sum(value._version for name, value in model.named_parameters() if "lora_" not in name)
-
-
-def _file_digest(file: Path) -> str:
-    status = file.stat()
-    key = (str(file.resolve()), status.st_size, status.st_mtime_ns)
-    if key not in _FILE_DIGESTS:
-        hasher = blake2b(digest_size=32)
-        with file.open("rb") as stream:
-            while block := stream.read(1 << 22):
-                hasher.update(block)
-        _FILE_DIGESTS[key] = hasher.hexdigest()
-    return _FILE_DIGESTS[key]
 
 
 def _configuration(config: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from prefrun.errors import ConfigError
+from prefrun.path_keys import Holds, path_key
 from prefrun.records.tree import OVERALL
 
 
@@ -20,7 +21,7 @@ class OnBadRecord(Enum):
 class FileDataConfig:
     """Base of a data component's own dataclass."""
 
-    path: str | None = None
+    path: str | None = path_key(holds=Holds.records)
     """File or folder: .jsonl, .jsonl.gz, .json, .parquet, a folder of these, a saved dataset."""
     max_records: int | None = None
     """Usable records taken from the beginning, train and test together, >= 2; None = all."""

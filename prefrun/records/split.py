@@ -51,3 +51,8 @@ class DataSource(Protocol):
     def load(self, seed: int) -> DataSplit:
         """Read and validate everything. Raises DataError before any model is loaded."""
         ...
+
+
+def uses_seed(source: object) -> bool:
+    """Whether SOURCE, a data source or its class, may give other records at another seed."""
+    return bool(getattr(source, "uses_seed", True))

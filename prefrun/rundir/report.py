@@ -20,6 +20,8 @@ SHOWN_PROBLEMS = 20
 SHOWN_SAMPLES = 3
 SHOWN_CHARACTERS = 600
 """Of a prompt or an answer."""
+PLAIN = re.compile(r"[\w./+@%:-]+")
+"""What Hydra's grammar takes without quotes."""
 
 
 def write_report(
@@ -46,7 +48,7 @@ def write_report(
         _records(manifest, summary) if summary else [],
         _answers(directory),
         _origin(manifest),
-        _repetition(manifest),
+        _repetition(directory, manifest),
     ]
     text = "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
     path = folder / directory.report.name
@@ -69,7 +71,12 @@ def _heading(
         reason = read_status(directory).unfinished() or "finished without a summary"
         lines.append(f"No result: {reason} (run {manifest['run_id']}).")
     note = manifest.get("data", {}).get("note")
-    return [*lines, "", f"> {note}"] if note else lines
+    notes = [note] if note else []
+    for resumption in manifest.get("resumed", []):
+        if resumption.get("changed"):
+            what = "; ".join(resumption["changed"])
+            notes.append(f"**Warning:** resumed with other inputs than it began with: {what}")
+    return [*lines, *(line for note in notes for line in ("", f"> {note}"))]
 
 
 def _result(summary: Mapping[str, Any]) -> list[str]:
@@ -172,6 +179,23 @@ def _machine(hardware: Mapping[str, Any]) -> str:
     )
 
 
-def _repetition(manifest: Mapping[str, Any]) -> list[str]:
+def _repetition(directory: RunDirectory, manifest: Mapping[str, Any]) -> list[str]:
+    """The command that repeats the run, from whichever folder it is typed in."""
     words = [word for word in manifest.get("overrides", []) if not word.startswith("output_dir=")]
-    return ["## Repeat", "", "```bash", shlex.join(["prefrun", *words]), "```"]
+    paths = {name: each["path"] for name, each in manifest.get("inputs", {}).items()}
+    if (file := directory.code / manifest.get("components", {}).get("algo", "")).is_file():
+        paths["algo"] = str(file.absolute())
+    command = shlex.join(["prefrun", *(_with_path(word, paths) for word in words)])
+    return ["## Repeat", "", "```bash", command, "```"]
+
+
+def _with_path(word: str, paths: Mapping[str, str]) -> str:
+    """Return WORD, KEY=VALUE, with the absolute path in PATHS for the one that was typed."""
+    key, equals, _ = word.partition("=")
+    path = paths.get(key.lstrip("+"))
+    if not equals or path is None:
+        return word
+    if not PLAIN.fullmatch(path):
+        escaped = path.replace("\\", "\\\\").replace("'", "\\'")
+        path = f"'{escaped}'"
+    return f"{key}={path}"

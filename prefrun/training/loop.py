@@ -64,7 +64,7 @@ def train(
         examples = make_examples(session, algorithm, prepared, round)
     if "reference" in algorithm.needs and not round and trainer.args.process_index == 0:
         record_reference(session.directory, [each.reference or () for each in examples])
-    if checkpoint is None and "reference" in algorithm.needs:
+    if "reference" in algorithm.needs:  # a checkpoint's weights come later: this is the start model
         _gate(session, examples[: settings.batch_size])
     trainer.train_dataset = ExampleDataset(examples)
     observer = Observer(session, trainer.check_gradients, earlier)

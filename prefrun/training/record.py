@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
 from torch import Tensor
 
+from prefrun.errors import PrefrunError
 from prefrun.policy.packing import Packing
 from prefrun.policy.policy import LoadedModel
 from prefrun.rundir.directory import RunDirectory
@@ -23,7 +24,10 @@ def record_machine(directory: RunDirectory) -> None:
 
 
 def record_model(directory: RunDirectory, loaded: LoadedModel, packing: Packing) -> None:
-    """Add what identifies the weights, and where and how they are used."""
+    """Add what identifies the weights, and where and how they are used.
+
+    Raises PrefrunError if a resumed run began with another model, unless that was accepted.
+    """
     facts = {
         "fingerprint": loaded.fingerprint,
         "parameters": loaded.model.num_parameters(),
@@ -31,7 +35,21 @@ def record_model(directory: RunDirectory, loaded: LoadedModel, packing: Packing)
         "device": str(loaded.model.device),
         "forward": packing.note,
     }
+    manifest = read_json(directory.manifest)
+    first = manifest.get("model", {}).get("fingerprint", loaded.fingerprint)
+    if first != loaded.fingerprint and not _accepted(manifest):
+        raise PrefrunError(
+            f"{directory.path} began with another model, or the same in another number format: "
+            f"fingerprint {first[:12]}, now {loaded.fingerprint[:12]}\n"
+            f"  remedy: restore it, or `prefrun resume {directory.path} --accept-changes`"
+        )
     _add(directory, "model", facts)
+
+
+def _accepted(manifest: Mapping[str, Any]) -> bool:
+    """Whether the user resumes the run whatever has changed."""
+    resumed = manifest.get("resumed") or [{}]
+    return bool(resumed[-1].get("accepts_changes"))
 
 
 def record_reference(directory: RunDirectory, references: Sequence[Sequence[Tensor]]) -> None:
@@ -47,6 +65,9 @@ def record_reference(directory: RunDirectory, references: Sequence[Sequence[Tens
 
 
 def _add(directory: RunDirectory, section: str, facts: dict[str, Any]) -> None:
+    """Add FACTS, but for what an earlier try of the run has said: the manifest is how it began."""
     manifest = read_json(directory.manifest)
-    manifest[section] = (manifest.get(section) or {}) | facts
+    earlier = manifest.get(section) or {}
+    said = {key: value for key, value in earlier.items() if value is not None}
+    manifest[section] = {**earlier, **facts, **said}
     write_json(directory.manifest, manifest)

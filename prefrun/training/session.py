@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefrun.console import progress
+from prefrun.errors import PrefrunError
 from prefrun.plugins import plugin_manager
 from prefrun.policy.adapter import has_adapter
 from prefrun.policy.cache import ReferenceCache
@@ -45,18 +46,32 @@ class Session:
         self.steps = self.tokens = 0
         self.show: Callable[[int, int], None] = lambda done, total: None
         self._plan, self._tracker = job.plan, tracker
+        self._start = ""
         self._metrics = MetricsLog(job.directory.metrics)
         self._hooks: Any = plugin_manager()[0].hook
 
     @cached_property
     def loaded(self) -> LoadedModel:
         """The model to train, with its tokenizer."""
-        return self._plan.build("model").load()  # type: ignore[no-any-return]
+        return self._load()
 
     def load_again(self) -> LoadedModel:
         """Let go of a model that was trained in shards, and return a whole one for its weights."""
-        self.__dict__["loaded"] = self._plan.build("model").load()
+        self.__dict__["loaded"] = self._load()
         return self.loaded
+
+    def _load(self) -> LoadedModel:
+        """Load the start model. Raises PrefrunError if it is no longer the one that was loaded."""
+        loaded: LoadedModel = self._plan.build("model").load()
+        self._start = self._start or loaded.fingerprint
+        if loaded.fingerprint != self._start:
+            raise PrefrunError(
+                f"the start model {loaded.name} was overwritten while the run was at work: "
+                f"fingerprint {self._start[:12]}, now {loaded.fingerprint[:12]}\n"
+                "  remedy: restore it, and `prefrun resume` the run directory; a run needs its "
+                "start model to its end"
+            )
+        return loaded
 
     @cached_property
     def tokeniser(self) -> Tokeniser:
@@ -111,7 +126,7 @@ class Session:
     def _frozen(self) -> LoadedModel:
         if has_adapter(self.loaded.model):
             return self.loaded
-        return self._plan.build("model").load()  # type: ignore[no-any-return]
+        return self._load()
 
     def tokenise(self, trees: Sequence[PreferenceTree]) -> list[TokenisedTree]:
         """Tokenise TREES and count what was truncated."""

@@ -28,7 +28,7 @@ def compared(make_run, capsys):
 
 def test_equal_runs_have_no_difference(compared):
     (line,) = compared()
-    assert line.startswith("no difference in configuration, data, model, code, versions, hardware")
+    assert line.startswith("no difference in configuration, data, model, inputs, code, versions")
 
 
 def test_configuration_and_results_are_compared(compared):
@@ -38,6 +38,7 @@ def test_configuration_and_results_are_compared(compared):
         "  trainer.learning_rate  0.001 -> 0.01",
         "data: no difference",
         "model: no difference",
+        "inputs: no difference",
         "code: no difference",
         "versions: no difference",
         "hardware: no difference",
@@ -103,3 +104,10 @@ def test_a_folder_without_a_run_and_a_damaged_run_are_named(make_run, tmp_path):
     (one / "manifest.json").write_text("{")
     with pytest.raises(PrefrunError, match=r"manifest\.json"):
         diff([str(one), str(one)])
+
+
+def test_values_that_print_alike_are_shown_apart(compared):
+    lines = compared({"kl": 2.0}, trainer__learning_rate=0.0010000001)
+    assert "  trainer.learning_rate  0.001 -> 0.0010000001" in lines
+    lines = compared({"kl": 2.0}, trainer__max_steps="100")
+    assert "  trainer.max_steps  100 -> '100'" in lines

@@ -35,19 +35,20 @@ def write_run(
     samples: Sequence[Mapping[str, Any]] = (),
     error: str = "the loss is not finite",
     cost: Mapping[str, float | None] | None = None,
+    manifest: Mapping[str, Any] | None = None,
     **overrides: Any,
 ) -> Path:
     """Write a run whose metrics were BEFORE and AFTER; AFTER = None: it failed with ERROR.
 
-    LINES are the steps it logged, SAMPLES the lines of samples.jsonl; OVERRIDES are keys of
-    its configuration, '__' for a dot.
+    LINES are the steps it logged, SAMPLES the lines of samples.jsonl, MANIFEST replaces sections of
+    its manifest; OVERRIDES are keys of its configuration, '__' for a dot.
     """
     directory = RunDirectory(path)
     config = OmegaConf.create(_config(algo, seed))
     for key, value in overrides.items():
         OmegaConf.update(config, key.replace("__", "."), value)
     write_atomically(directory.config, OmegaConf.to_yaml(config))
-    write_json(directory.manifest, _manifest(algo, seed, fingerprint))
+    write_json(directory.manifest, _manifest(algo, seed, fingerprint) | dict(manifest or {}))
     start(directory)
     if lines:
         text = "".join(json.dumps(line) + "\n" for line in lines)

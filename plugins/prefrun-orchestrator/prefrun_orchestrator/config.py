@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from prefrun import ConfigError
+from prefrun import ConfigError, Holds, path_key
 
 
 class Stage2(Enum):
@@ -93,7 +93,7 @@ class OrchestratorConfig:
     """Predicted weights are raised to it, then renormalised; at least 0, below 1/K."""
     encoder: EncoderKind = EncoderKind.hash
     """hash: bag of hashed words | hf: a transformers encoder."""
-    encoder_name: str | None = None
+    encoder_name: str | None = path_key(holds=Holds.model)
     """Folder or hub name for encoder=hf; null = FacebookAI/xlm-roberta-base (the paper's)."""
     max_length: int = 512
     """Tokens of a prompt that encoder=hf reads."""
@@ -107,7 +107,7 @@ class OrchestratorConfig:
     """Passes of the adapter over the training records."""
     warmup: float = 0.05
     """Part of the adapter's steps over which its learning rate rises, in [0, 1]."""
-    adapter: str | None = None
+    adapter: str | None = path_key()
     """Folder of an adapter that an earlier run trained; null = train one."""
     weights: list[float] = field(default_factory=list)
     """One per objective, for all prompts instead of the adapter's, renormalised; [] = none."""
@@ -207,7 +207,7 @@ class TopicsConfig:
 class ObjectivesConfig:
     """Mean of each objective over the policy's sampled answers."""
 
-    adapter: str | None = None
+    adapter: str | None = path_key()
     """Folder of a saved adapter whose weights make the weighted sum; null = no weighted sum."""
 
 

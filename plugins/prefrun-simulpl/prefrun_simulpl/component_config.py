@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, field
 from enum import Enum
 
-from prefrun import ConfigError
+from prefrun import ConfigError, Holds, path_key
 from prefrun.builtin.config import ModelDevice
 from prefrun.records.config import FileDataConfig
 
@@ -15,7 +15,7 @@ from prefrun.records.config import FileDataConfig
 class SimtModelConfig:
     """A translation model of prefrun's own, trained from scratch."""
 
-    path: str | None = None
+    path: str | None = path_key(holds=Holds.model)
     """Folder of a trained one, such as a run's model/; the sizes below are then its own."""
     hidden_size: int = 128
     """Width, a multiple of `heads`."""
@@ -93,15 +93,15 @@ class SimtEvaluatorConfig:
 class ParallelDataConfig(FileDataConfig):
     """Sentence pairs of two languages: generated ones, or a parallel corpus of yours."""
 
-    path: str | None = None
+    path: str | None = path_key(holds=Holds.records)
     """Training pairs: .jsonl, .jsonl.gz, .json or .parquet with the fields below; .tsv or .tsv.gz
     with source, tab, target; or the source lines of two text files. null = a generated pair."""
-    target_path: str | None = None
+    target_path: str | None = path_key(holds=Holds.records)
     """The target lines, where the source lines are a file of their own."""
-    test_path: str | None = None
+    test_path: str | None = path_key(holds=Holds.records)
     """Held-out pairs; null = data.test_fraction of data.path. Name the validation file here while
     settings are being chosen."""
-    test_target_path: str | None = None
+    test_target_path: str | None = path_key(holds=Holds.records)
     """The target lines of data.test_path, where these are a file of their own."""
     source_field: str = "de"
     """Name of the source sentence."""

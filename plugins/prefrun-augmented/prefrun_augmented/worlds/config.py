@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from prefrun import ConfigError
+from prefrun import ConfigError, Holds, path_key
 
 
 @dataclass
@@ -49,7 +49,7 @@ class KeyWordsConfig(WorldConfig):
 class JointPairsConfig:
     """Pairs of instruction and answer, with the same or with different instructions."""
 
-    path: str | None = None
+    path: str | None = path_key(holds=Holds.records)
     """File of pairs in DOVE's layouts; null = the generated ones."""
     conditional: int = 200
     """Generated training pairs with one instruction on both sides, at least 0."""

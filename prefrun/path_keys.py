@@ -1,0 +1,59 @@
+"""How a configuration's key says that it names a file or a folder. Standard library only."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+METADATA = "prefrun_holds"
+"""Key of a field's metadata that holds a `Holds`."""
+
+
+class Holds(Enum):
+    """What is at the path, and so how it tells two runs apart."""
+
+    files = "a file, or a folder of files, all of which count"
+    model = "a model's folder, a file of weights, or the name of a model on the Hugging Face hub"
+    records = "records, which count as they are read: see `DataSplit.fingerprint`"
+    results = "nothing that a result depends on, such as a cache"
+
+
+@dataclass(frozen=True, slots=True)
+class PathKey:
+    """A path key of a run's configuration, with its value."""
+
+    name: str
+    """Dotted, such as 'model.name'."""
+    value: str
+    """An absolute path; the name of a model on the hub."""
+    holds: Holds
+    revision: str | None = None
+    """Of a model on the hub: the value of the key `revision` beside it."""
+
+
+def path_key(default: str | None = None, holds: Holds = Holds.files) -> Any:
+    """Return the field of a config dataclass whose value names what HOLDS says.
+
+    A relative path given for it is stored as an absolute one, so that a run can be resumed and
+    repeated from any folder, and '~' is the home folder. What is there is part of a job's
+    identity, by its content: the path itself is not. '???' as DEFAULT makes the key a required one.
+    """
+    return field(default=default, metadata={METADATA: holds})
+
+
+def absolute(value: str, holds: Holds) -> str:
+    """Return VALUE as an absolute path; unchanged if it is a URL or the name of a model on the hub.
+
+    A name on the hub has at most one '/', and there is no such folder or file here.
+    """
+    if not value.strip() or "://" in value:
+        return value
+    path = Path(value).expanduser()
+    is_plainly_local = value.startswith((".", "~", os.sep)) or value.count("/") > 1
+    if holds is Holds.model and not is_plainly_local and not path.exists():
+        return value
+    path = path.absolute()
+    return str(path.resolve() if ".." in path.parts else path)
