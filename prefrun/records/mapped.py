@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 
-from prefrun.errors import ConfigError, DataError
-from prefrun.records.columns import KEY, SINGLE
+from prefrun.errors import ConfigError, DataError, closest
+from prefrun.records.columns import KEY, SINGLE, expressions
 from prefrun.records.config import MappedDataConfig
 from prefrun.records.converters.hh import HH
 from prefrun.records.converters.trl import KEYS, detect_format
@@ -19,8 +20,11 @@ from prefrun.records.mapping import RowMapping
 from prefrun.records.place import Place, ReadRow, Row, placed
 from prefrun.records.split import DataSplit
 from prefrun.records.tree import PreferenceTree
-from prefrun.records.unused import ColumnCheck
+from prefrun.records.unused import ColumnCheck, likely_mapping
 
+TARGETS = (*SINGLE, "answers")
+FIRST_ROWS = 100
+"""Rows that are looked at for the columns there are."""
 OpenRows = Callable[[], Iterable[ReadRow]]
 """Gives the rows from the first one on, each time it is called."""
 HH_NOTE = "prompt: the turns 'Human:' and 'Assistant:' that both texts share, as data=hh reads them"
@@ -41,6 +45,7 @@ def mapped_split(
     first row's columns tell; the format is NAMED_FORMAT, or told by the mapped columns.
     Raises ConfigError for a mapping that fits no format, DataError for a record.
     """
+    _refuse_unknown(rows, config)
     layout = _layout(rows, config)
     columns = layout.mapping(config.columns) if layout else config.columns
     mapping = RowMapping(columns, tuple(config.ignore_columns), config.chat)
@@ -83,9 +88,26 @@ def _layout(rows: OpenRows, config: MappedDataConfig) -> Layout | None:
         return LAYOUTS[config.layout]
     if config.has_columns:
         return None
-    readable = (row for _, row in rows() if not isinstance(row, DataError))
-    names = {*map(str, next(readable, ()))}
+    names = {*map(str, next(_readable(rows), ()))}
     return layout_of(names - {*config.ignore_columns}, LAYOUTS.values())
+
+
+def _readable(rows: OpenRows) -> Iterator[Row]:
+    return (row for _, row in rows() if not isinstance(row, DataError))
+
+
+def _refuse_unknown(rows: OpenRows, config: MappedDataConfig) -> None:
+    """Raise DataError for a column of the user's that the first rows do not have."""
+    wanted = expressions(config.columns).all
+    names = {str(name) for row in islice(_readable(rows), FIRST_ROWS) for name in row}
+    for expression in wanted if names else ():
+        for part in expression.parts:
+            if expression.text not in names and part[0] not in names:
+                raise DataError(
+                    f"no record has the column {part[0]}.{closest(str(part[0]), sorted(names))}",
+                    file=config.path,
+                    remedy=f"correct data.columns; the columns are {', '.join(sorted(names))}",
+                )
 
 
 def _find_format(rows: OpenRows, mapping: RowMapping) -> Format:
@@ -110,10 +132,11 @@ def _find_format(rows: OpenRows, mapping: RowMapping) -> Format:
         raise DataError("no records", remedy="give a file with records")
     place, row = first
     formats = "; ".join(f"{found.name}: {', '.join(keys)}" for found, keys in KEYS)
+    likely = likely_mapping([str(name) for name in row], TARGETS)
     raise place.error(
         f"the keys {', '.join(map(str, row))} are those of no TRL preference format",
-        remedy=f"give records with the keys of one format ({formats}), or say what their columns "
-        f"are: {KEY}.prompt=COLUMN and so on",
+        remedy=f"say what the columns are: {likely or f'{KEY}.prompt=COLUMN'} and so on, or give "
+        f"records with the keys of one format ({formats})",
     )
 
 
@@ -140,7 +163,7 @@ def _mapped(found: Format, mapping: RowMapping, layout: Layout | None) -> Format
         score_field=lambda index, objective: _score_field(found, mapping, index, objective),
         columns=(*mapping.sources, *named),
         bookkeeping=layout.bookkeeping if layout else (),
-        targets=(*SINGLE, "answers"),
+        targets=TARGETS,
     )
 
 

@@ -22,17 +22,24 @@ _BOOKKEEPING = re.compile(
     re.IGNORECASE,
 )
 _MEDIA = re.compile(r"(images?|audios?|videos?|pictures?|pixel_values)([_-]?\w)?", re.IGNORECASE)
+_TEXTS = r"(answer|response|output|completion|text)"
 _LIKELY = {
-    "prompt": r"prompt|question|query|instruction|input|post|history|problem|context|task|request",
+    "prompt": r"(text_)?prompt|question|query|instruction|input|post|history|problem|context|task",
     "system": r"system(_?(prompt|message))?|custom_system_prompt",
     "tools": r"tools|functions",
     "prefix": r"prefix|initial_reason_steps",
-    "chosen": r"(chosen|preferred|better|winning|accepted|positive|best)(_?\w+)?",
-    "rejected": r"(rejected|reject|non_preferred|worse|losing|dispreferred|negative)(_?\w+)?",
+    "chosen": r"(chosen|accepted)(_?\w+)?|(preferred|better|best|winning|positive)_" + _TEXTS,
+    "rejected": r"(reject|rejected)(_?\w+)?|(non_preferred|worse|worst|losing|negative)_" + _TEXTS,
     "answers": r"(answers|responses|completions|generations|candidates|outputs|summaries)(\W.*)?",
     "completion": r"answer|response|completion|output|generation|reply|solution",
 }
 """What a column's name lets one think it is; the first that matches its last word."""
+
+_NUMBERED = re.compile(
+    r"(\w*(?:answer|response|completion|output|summary|reply|_ref)s?)_?([0-9a-d])", re.IGNORECASE
+)
+SHOWN = 8
+"""Names in a message."""
 
 Known = dict[str | int, Any]
 """The keys that are used: True, or what is known of the value below."""
@@ -63,16 +70,37 @@ class ColumnCheck:
             raise DataError(
                 "holds pictures or sound, and only text can be read",
                 field=media[0],
-                remedy=f"to train on the text alone: {_ignoring(media)}",
+                remedy=f"to train on the text alone: {self._ignoring(media)}",
             )
         texts = [name for name, _ in names]
         if texts:
-            plural = "s" if len(texts) > 1 else ""
+            plural, verb = ("s", "hold") if len(texts) > 1 else ("", "holds")
             raise DataError(
-                f"the column{plural} {', '.join(texts)} would not be used, but hold"
-                f"{'' if plural else 's'} text",
-                remedy=_advice(texts, self.format),
+                f"the column{plural} {_some(texts)} would not be used, but {verb} text",
+                remedy=self._advice(texts, row),
             )
+
+    def _advice(self, names: Sequence[str], row: Row) -> str:
+        """Return the mapping that would use NAMES, and how to say that they are not wanted."""
+        prompt = self.format.prompt_field
+        ways = likely_mapping(names, [name for name in self.format.targets if name not in row])
+        if prompt in row and prompt not in names:
+            ways = ways.replace(".prompt=", f".prompt={prompt}+")
+        ignoring = self._ignoring(names)
+        if ways:
+            return f"use {ways}; what is meant to be unused is named by {ignoring}"
+        if self.format.targets:
+            return f"say what they are by data.columns.TARGET=COLUMN, or leave them out: {ignoring}"
+        return f"if they are meant to be unused: {ignoring}"
+
+    def _ignoring(self, names: Sequence[str]) -> str:
+        """Return the word that ignores NAMES: a whole column if nothing of it is used."""
+        plain = [name.replace("[]", "") for name in names]
+        heads = [name.partition(".")[0] for name in plain]
+        shortest = [
+            name if head in self.known else head for name, head in zip(plain, heads, strict=True)
+        ]
+        return f"'{IGNORE}=[{','.join(dict.fromkeys(shortest))}]'"
 
     def checked(self, rows: Iterable[ReadRow]) -> Iterator[ReadRow]:
         """Yield ROWS as they are. Raises DataError naming the record."""
@@ -123,39 +151,37 @@ def _unused(value: Any, known: Known, path: str, name: str = "") -> Iterator[tup
                 yield from _unused(item, below, f"{path}[]", name)
     elif isinstance(value, bytes):
         yield path, "media"
-    elif isinstance(value, str) and value.strip() and not is_bookkeeping(name, value):
-        if not known or not path:  # else the format wants an object here, and says so
-            yield path, "text"
+    elif known or not isinstance(value, str):  # an object is wanted here, or it is no text
+        return
+    elif value.strip() and not is_bookkeeping(name, value):
+        yield path, "text"
 
 
-def _advice(names: Sequence[str], record_format: Format) -> str:
-    """Return the mapping that would use NAMES, and how to say that they are not wanted."""
-    ways = []
-    taken: set[str] = set()
+def likely_mapping(names: Sequence[str], targets: Sequence[str]) -> str:
+    """Return the words that would use columns of these NAMES, as far as they tell; '' for none."""
+    ways: dict[str, str] = {}
+    numbered: dict[str, list[str]] = {}
     for name in names:
-        target = _target(name, record_format.targets, taken)
-        if target is not None:
-            taken.add(target)
-            quoted = f"'data.columns.{target}=\"{name}\"'" if "[" in name else ""
-            ways.append(quoted or f"data.columns.{target}={name}")
-    ignoring = _ignoring(names)
-    if ways:
-        return f"use {' '.join(ways)}; what is meant to be unused is named by {ignoring}"
-    if record_format.targets:
-        return (
-            f"say what they are by data.columns.TARGET=COLUMN, or that they are unused: {ignoring}"
-        )
-    return f"if they are meant to be unused: {ignoring}"
+        if found := _NUMBERED.fullmatch(name):
+            numbered.setdefault(found[1], []).append(name)
+    several = next((some for some in numbered.values() if len(some) > 1), None)
+    if several and "answers" in targets:
+        ways["answers"] = f"[{','.join(several)}]"
+    for name in names:
+        last = re.split(r"[.\[\]]+", name.rstrip("[]"))[-1]
+        for target, likely in _LIKELY.items():
+            if not re.fullmatch(likely, last, re.IGNORECASE) or name == target:
+                continue
+            one_of_several = several and target in ("chosen", "rejected", "completion")
+            if target in targets and target not in ways and not one_of_several:
+                ways[target] = name.replace("[]", "")
+            break
+    hint = ""
+    if "answers" in ways:
+        hint = " and say which is better by data.columns.scores, ranks or winner"
+    return " ".join(f"data.columns.{target}={value}" for target, value in ways.items()) + hint
 
 
-def _target(name: str, targets: Sequence[str], taken: set[str]) -> str | None:
-    last = re.split(r"[.\[\]]+", name.rstrip("[]"))[-1]
-    for target, likely in _LIKELY.items():
-        if target in targets and target not in taken and re.fullmatch(likely, last, re.IGNORECASE):
-            return target
-    return None
-
-
-def _ignoring(names: Sequence[str]) -> str:
-    plain = ",".join(dict.fromkeys(name.replace("[]", "") for name in names))
-    return f"'{IGNORE}=[{plain}]'"
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more

@@ -49,16 +49,17 @@ def read_exchange(row: Row, answers: Sequence[tuple[str, Any]]) -> Exchange:
     read = [(field, _messages_of(value, field)) for field, value in answers]
     dialogues = [(field, turns) for field, turns in read if isinstance(turns, tuple)]
     given = _given_prompt(row)
-    if any(len(turns) > 1 or turns[0].role != "assistant" for _, turns in dialogues if turns):
-        shared = _shared(dialogues, given)
+    if not isinstance(given, tuple) and any(len(turns) > 1 for _, turns in dialogues):
+        shared = _shared(dialogues)
+        prompt: Prompt = shared
         if isinstance(given, str):
             _check_title(given, shared)
-        prompt: Prompt = shared
-        read = [(f, t if isinstance(t, str) else t[len(shared) :]) for f, t in read]
     elif given is None:
         raise _no_prompt(row)
     else:
         prompt = given
+    if isinstance(prompt, tuple):
+        read = [(f, t if isinstance(t, str) else _behind(t, prompt)) for f, t in read]
     tools = read_json_list(row.get("tools"), "tools")
     wants_chat = bool(tools or row.get(CHAT) or row.get("system") is not None)
     if dialogues or wants_chat:
@@ -101,22 +102,20 @@ def _given_prompt(row: Row) -> Prompt | None:
     return turns[:-1] if turns[-1].role == "assistant" and not turns[-1].content.strip() else turns
 
 
-def _shared(
-    dialogues: Sequence[tuple[str, tuple[Message, ...]]], given: Prompt | None
-) -> tuple[Message, ...]:
-    """Return the messages that are the prompt of all DIALOGUES."""
+def _shared(dialogues: Sequence[tuple[str, tuple[Message, ...]]]) -> tuple[Message, ...]:
+    """Return the messages that all DIALOGUES begin with; each keeps one more at least."""
     first = dialogues[0][1]
-    if isinstance(given, tuple):
-        for field, turns in dialogues:
-            if turns[: len(given)] != given and len(turns) > 1:
-                raise _not_one(turns, field)
-        return given if all(turns[: len(given)] == given for _, turns in dialogues) else ()
-    length = min(len(turns) for _, turns in dialogues) - 1
-    for number in range(max(length, 0)):
+    length = max(0, min(len(turns) for _, turns in dialogues) - 1)
+    for number in range(length):
         if any(turns[number] != first[number] for _, turns in dialogues):
-            length = number
-            break
-    return first[: max(length, 0)]
+            return first[:number]
+    return first[:length]
+
+
+def _behind(turns: tuple[Message, ...], prompt: tuple[Message, ...]) -> tuple[Message, ...]:
+    """Return what stands in TURNS behind PROMPT, which they may begin with."""
+    begins = len(turns) > len(prompt) and turns[: len(prompt)] == prompt
+    return turns[len(prompt) :] if begins else turns
 
 
 def _check_title(title: str, prompt: Sequence[Message]) -> None:
@@ -169,13 +168,9 @@ def _answer(turns: str | tuple[Message, ...], field: str) -> Answer:
     if isinstance(turns, str):
         return turns, ""
     if len(turns) != 1 or turns[0].role != "assistant":
-        raise _not_one(turns, field)
+        raise DataError(
+            f"holds {roles_of(turns)}; one assistant message is supported",
+            field=field,
+            remedy="move the earlier messages into the prompt",
+        )
     return turns[0].content, turns[0].tool_calls
-
-
-def _not_one(turns: Sequence[Message], field: str) -> DataError:
-    return DataError(
-        f"holds {roles_of(turns)}; one assistant message is supported",
-        field=field,
-        remedy="move the earlier messages into the prompt",
-    )

@@ -78,8 +78,8 @@ FAULTS = [
     (
         from_preference,
         {"prompt": [USER], "chosen": [ANSWER], "rejected": [USER, ANSWER, USER, ANSWER]},
-        "chosen",
-        "user, assistant; one assistant message",
+        "rejected",
+        "assistant, user, assistant; one assistant message",
     ),
     (
         from_preference,
