@@ -21,6 +21,7 @@ from prefrun.config_errors import config_error, hydra_error
 from prefrun.loss_file.registering import register_words
 from prefrun.paths import conf_dir
 from prefrun.quick_composing import quick_composing
+from prefrun.records.columns import quoted_paths
 from prefrun.sweep import Sweep, is_sweep, sweep_words, without_hydras_file
 from prefrun.trust import check_arguments, only_trusted_code
 
@@ -37,7 +38,7 @@ def launch(arguments: Sequence[str]) -> int:
     """
     check_arguments(arguments)
     argv = (sys.argv[0], *arguments)
-    arguments = register_words(arguments)
+    arguments = register_words(quoted_paths(arguments))
     register_configs()
     before = os.environ.get(FULL_ERROR)
     wanted_traceback = before == "1"

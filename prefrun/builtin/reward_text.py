@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 from jinja2.exceptions import TemplateError
 
 from prefrun.errors import DataError
+from prefrun.records.converters.chat import as_messages
+from prefrun.records.converters.messages import with_answer
 
 if TYPE_CHECKING:
     from prefrun.records.tree import PreferenceTree
@@ -18,15 +21,12 @@ def reward_text(tokenizer: Any, tree: PreferenceTree, response: str) -> tuple[st
     A text from the template brings its special tokens; without a template it is the prompt's
     messages and the response, one per line. Raises DataError where the template refuses the chat.
     """
-    if isinstance(tree.prompt, str):
-        chat = [{"role": "user", "content": tree.prompt}]
-    else:
-        chat = [{"role": message.role, "content": message.content} for message in tree.prompt]
-    chat.append({"role": "assistant", "content": response})
+    chat = with_answer(as_messages(tree.prompt), response)
     if not tokenizer.chat_template:
         return "\n".join(message["content"] for message in chat), False
     try:
-        text: str = tokenizer.apply_chat_template(chat, tokenize=False)
+        tools = {"tools": json.loads(tree.tools)} if tree.tools else {}
+        text: str = tokenizer.apply_chat_template(chat, tokenize=False, **tools)
     except TemplateError as error:
         raise DataError(
             f"the reward model's chat template refuses the conversation: {error}",

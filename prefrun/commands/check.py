@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from prefrun.commands.named import components_called
 from prefrun.component import Component
 from prefrun.errors import ConfigError
+from prefrun.records.columns import quoted_paths
 
 if TYPE_CHECKING:
     from prefrun.plugins import Registered
@@ -37,7 +38,7 @@ def check(arguments: list[str]) -> int:
     if not arguments or arguments[0].startswith("-"):
         raise ConfigError(USAGE)
     entries = _chosen(arguments[0])
-    results = [_show(entry, arguments[1:]) for entry in entries]
+    results = [_show(entry, quoted_paths(arguments[1:])) for entry in entries]
     return 0 if all(results) else 1
 
 

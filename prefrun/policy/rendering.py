@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
 from jinja2.exceptions import TemplateError
 
 from prefrun.errors import ConfigError, DataError
+from prefrun.records.converters.messages import with_answer, write_messages
 from prefrun.records.tree import Branch, Message, PreferenceTree
 
 
@@ -50,12 +52,11 @@ def _render_chat(
             "  remedy: choose a chat model, put a chat_template.jinja into the model's folder, or "
             "give the prompts as plain text"
         )
-    chat = [{"role": message.role, "content": message.content} for message in messages]
-    answers = [{"role": "assistant", "content": branch.text} for branch in tree.branches]
-    prompt: str = _apply_template(tokenizer, chat, tree.id, add_generation_prompt=True)
+    prompt = _render_prompt(tokenizer, tree, messages)
     tails = []
-    for answer in answers:
-        whole = _apply_template(tokenizer, [*chat, answer], tree.id, add_generation_prompt=False)
+    for branch in tree.branches:
+        chat = with_answer(messages, branch.text, branch.tool_calls)
+        whole = _apply_template(tokenizer, chat, tree, add_generation_prompt=False)
         if not whole.startswith(prompt):
             raise ConfigError(
                 "the chat template of the model's tokenizer does not begin a conversation with "
@@ -68,17 +69,26 @@ def _render_chat(
     return prompt, tuple(tails)
 
 
+def _render_prompt(tokenizer: Any, tree: PreferenceTree, messages: tuple[Message, ...]) -> str:
+    """Return what stands before the answers; of an assistant message at the end, its text, too."""
+    is_begun = bool(messages) and messages[-1].role == "assistant"
+    chat = write_messages(messages[:-1] if is_begun else messages)
+    text = _apply_template(tokenizer, chat, tree, add_generation_prompt=True)
+    return text + messages[-1].content if is_begun else text
+
+
 def _apply_template(
-    tokenizer: Any, chat: list[dict[str, str]], record: str, add_generation_prompt: bool
+    tokenizer: Any, chat: list[dict[str, Any]], tree: PreferenceTree, add_generation_prompt: bool
 ) -> str:
+    tools = {"tools": json.loads(tree.tools)} if tree.tools else {}
     try:
         text: str = tokenizer.apply_chat_template(
-            chat, tokenize=False, add_generation_prompt=add_generation_prompt
+            chat, tokenize=False, add_generation_prompt=add_generation_prompt, **tools
         )
     except TemplateError as error:
         raise DataError(
             f"the tokenizer's chat template refuses the conversation: {error}",
-            record=record,
+            record=tree.id,
             field="prompt",
             remedy="change the roles of the messages to those the model knows",
         ) from error

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+import traceback
 
-from prefrun.errors import DataError
+from prefrun.errors import DataError, PrefrunError
 from prefrun.records.config import FileDataConfig
 from prefrun.records.format import Format
 from prefrun.records.place import Place, Row
@@ -18,7 +19,7 @@ def usable_tree(
 ) -> PreferenceTree:
     """Convert and check ROW. Raises DataError with file, line, field and remedy."""
     try:
-        tree = record_format.read(row, place.id)
+        tree = _converted(row, place, record_format)
         _check_lengths(tree, record_format, config.max_chars)
         _check_tree(tree, record_format)
         if record_format.is_ranked:
@@ -26,6 +27,22 @@ def usable_tree(
     except DataError as error:
         raise place.error(error.problem, field=error.field, remedy=error.remedy) from error
     return tree
+
+
+def _converted(row: Row, place: Place, record_format: Format) -> PreferenceTree:
+    """Call the format's own code. What it raises by mistake is a fault of this one record, too."""
+    try:
+        return record_format.read(row, place.id)
+    except (PrefrunError, MemoryError):
+        raise
+    except Exception as error:
+        frame = traceback.extract_tb(error.__traceback__)[-1]
+        raise DataError(
+            f"{frame.filename}, line {frame.lineno}, which reads the format {record_format.name}, "
+            f"raised {type(error).__name__}: {error}",
+            remedy="correct or remove the record, or let the plugin raise a DataError that names "
+            "the field",
+        ) from error
 
 
 def _check_lengths(tree: PreferenceTree, record_format: Format, max_chars: int) -> None:

@@ -17,6 +17,7 @@ from prefrun.records.format import Format
 from prefrun.records.place import Place, ReadRow, Row
 from prefrun.records.split import DataSplit, ReadCounts
 from prefrun.records.tree import OVERALL, PreferenceTree
+from prefrun.records.unused import ColumnCheck
 from prefrun.reward import Reward
 
 SKIP = "leave all such records out with data.on_bad_record=skip"
@@ -43,6 +44,7 @@ def build_split(
         train, test = hold_out(train, config.test_fraction, config.path)
     else:
         test = _usable_trees(held_out, record_format, config, counts)
+        note = "; ".join(filter(None, [note, _overlap(train, test)]))
     return DataSplit(
         name=name,
         train=train,
@@ -118,7 +120,8 @@ def hold_out(
 def _usable_trees(
     rows: Iterable[ReadRow], record_format: Format, config: FileDataConfig, counts: ReadCounts
 ) -> list[PreferenceTree]:
-    trees = _convert(rows, record_format, config, counts)
+    check = ColumnCheck(record_format, config.ignore_columns)
+    trees = _convert(check.checked(rows), record_format, config, counts)
     found = list(islice(trees, config.max_records))
     if not found:
         first = f": {counts.problems[0]}" if counts.problems else ""
@@ -150,6 +153,18 @@ def _convert(
             yield tree
 
 
+def _overlap(train: Sequence[PreferenceTree], test: Sequence[PreferenceTree]) -> str:
+    """Say how many of the TEST records have a prompt that is trained on; '' for none."""
+    known = {_digest(_plain_prompt(tree)) for tree in train}
+    shared = [tree.id for tree in test if _digest(_plain_prompt(tree)) in known]
+    if not shared:
+        return ""
+    return (
+        f"{len(shared)} of {len(test)} held-out records have a prompt that is trained on, "
+        f"such as {shared[0]}"
+    )
+
+
 def _fingerprint(
     train: Sequence[PreferenceTree], test: Sequence[PreferenceTree], objective: str
 ) -> str:
@@ -165,7 +180,9 @@ def _fingerprint(
 def _plain_prompt(tree: PreferenceTree) -> Any:
     if isinstance(tree.prompt, str):
         return tree.prompt
-    return [[message.role, message.content] for message in tree.prompt]
+    plain = [[message.role, message.content] for message in tree.prompt]
+    calls = [message.tool_calls for message in tree.prompt]
+    return [plain, calls] if any(calls) else plain
 
 
 def _digest(value: Any) -> str:

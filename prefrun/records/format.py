@@ -33,3 +33,10 @@ class Format:
     """Where the row holds its answer of that index."""
     score_field: Callable[[int | str, str], str] = _score_field
     """Where the row holds the score of an answer (index, or '*' for all) for an objective."""
+    columns: tuple[str, ...] | None = None
+    """Paths of all that `read` uses of a row, such as 'answers.text'; text elsewhere is refused.
+    None: not said, and nothing is refused."""
+    bookkeeping: tuple[str, ...] = ()
+    """Paths of what such rows hold besides, which no training needs: ids, notes, copies."""
+    targets: tuple[str, ...] = ()
+    """The keys of `data.columns` that could use another column; () where there are none."""

@@ -33,6 +33,11 @@ class Place:
         return DataError(problem, file=self.file, record=record, field=field, remedy=remedy)
 
 
+def placed(error: DataError, place: Place, remedy: str | None = None) -> DataError:
+    """Return ERROR as that of the record at PLACE; REMEDY replaces its own."""
+    return place.error(error.problem, field=error.field, remedy=remedy or error.remedy)
+
+
 Row = Mapping[str, Any]
 """One record as its file holds it."""
 

@@ -17,12 +17,19 @@ class Message:
     """One chat message."""
 
     role: str
-    """'system', 'user' or 'assistant'."""
+    """'system', 'user', 'assistant' or 'tool'."""
     content: str
+    tool_calls: str = ""
+    """The calls of an assistant message: JSON text of a list, '' for none."""
+    name: str = ""
+    """The tool that a tool message is from, where the data say so."""
+    tool_call_id: str = ""
+    """The call that a tool message answers, where the data say so."""
 
 
 Prompt = str | tuple[Message, ...]
-"""Plain text (used as it stands) or chat messages (put through the tokenizer's chat template)."""
+"""Plain text (used as it stands) or chat messages (put through the tokenizer's chat template). An
+assistant message at the end of a chat is the beginning of every answer, which goes on from it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +59,8 @@ class Branch:
     score_prompt: bool = False
     """Whether what its prompt does not share with those of the other branches is scored, as its
     first step (joint preferences); else no token of a prompt is."""
+    tool_calls: str = ""
+    """The tool calls at the end of this answer to a chat: JSON text of a list, '' for none."""
 
     @property
     def text(self) -> str:
@@ -72,6 +81,8 @@ class PreferenceTree:
     annotator: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     """Whatever else the source held; never read by the host."""
+    tools: str = ""
+    """The tools that the chat template shows the model: JSON text of a list, '' for none."""
 
     @property
     def prompt_text(self) -> str:
@@ -116,9 +127,10 @@ class PreferenceTree:
             )
         for number, branch in enumerate(self.branches):
             _validate_branch(branch, f"branches[{number}]", self.id)
-        answers = [(branch.prompt, branch.text) for branch in self.branches]
-        for number, answer in enumerate(answers):
-            first = answers.index(answer)
+        firsts: dict[tuple[Prompt | None, str, str], int] = {}
+        for number, branch in enumerate(self.branches):
+            answer = (branch.prompt, branch.text, branch.tool_calls)
+            first = firsts.setdefault(answer, number)
             if first != number:
                 raise DataError(
                     f"the same answer as branches[{first}]",

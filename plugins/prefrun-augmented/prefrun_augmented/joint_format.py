@@ -11,6 +11,7 @@ from prefrun.records.place import Row
 from prefrun.records.tree import Branch, PreferenceTree, Step
 
 FIELDS = ("i_chosen", "r_chosen", "i_reject", "r_reject")
+SIDES = ("instruction", "instruction_0", "response_0", "instruction_1", "response_1")
 FIRST, SECOND, EQUAL = 0, 1, 2
 
 
@@ -22,6 +23,7 @@ def joint_pairs(template: str) -> Format:
         prompt_field="i_chosen or instruction_0",
         answers_field="r_chosen, r_reject or response_0, response_1",
         answer_field=lambda index: ("r_chosen", "r_reject")[index],
+        columns=(*FIELDS, *SIDES, "feedback"),
     )
 
 

@@ -6,17 +6,27 @@ from dataclasses import dataclass
 from enum import Enum
 
 from prefrun.errors import ConfigError
-from prefrun.records.config import FileDataConfig
+from prefrun.records.config import FileDataConfig, MappedDataConfig
 
 
 class TrlFormat(Enum):
-    """TRL's record formats; auto tells them by their keys."""
+    """What a record holds; auto tells it by the columns."""
 
     auto = "auto"
     preference = "preference"
+    implicit_prompt = "implicit_prompt"
+    list = "list"
     unpaired = "unpaired"
     prompt_only = "prompt_only"
     stepwise = "stepwise"
+    demonstration = "demonstration"
+
+
+class Source(Enum):
+    """Where the records come from."""
+
+    file = "file"
+    hub = "hub"
 
 
 @dataclass
@@ -25,21 +35,49 @@ class HhConfig(FileDataConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _require_path(self, "hh")
+        if self.path is None:
+            raise _no_path("hh")
 
 
 @dataclass
-class TrlConfig(FileDataConfig):
-    """Records in one of TRL's formats."""
+class TrlConfig(MappedDataConfig):
+    """Records in one of TRL's formats, or with columns that are mapped to one."""
 
     format: TrlFormat = TrlFormat.auto
-    """auto | preference | unpaired | prompt_only | stepwise; all records have the same one."""
+    """auto | preference | implicit_prompt | list | unpaired | prompt_only | stepwise |
+    demonstration; all records have the same one."""
+    source: Source = Source.file
+    """file: `path`; hub: the data set `name` of the Hugging Face hub."""
+    name: str | None = None
+    """Of source=hub: a data set, such as org/set, or a folder of files that `datasets` loads."""
+    config: str | None = None
+    """Of source=hub: the configuration (subset) of the data set; None = its only one."""
+    split: str = "train"
+    """Of source=hub: the split that trains, such as train_prefs or train[:1000]."""
+    test_split: str | None = None
+    """Of source=hub: the split that is held out; None = a part of `split` is."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _require_path(self, "trl")
+        if self.source is Source.file:
+            if self.path is None:
+                raise _no_path("trl")
+            idle = [
+                key for key in ("name", "config", "test_split") if getattr(self, key) is not None
+            ]
+            idle += ["split"] if self.split != "train" else []
+            if idle:
+                raise ConfigError(f"data.{idle[0]} does nothing without data.source=hub")
+            return
+        if not self.name:
+            raise ConfigError("data.source=hub needs data.name=DATA_SET, such as org/set")
+        for key in ("path", "test_path"):
+            if getattr(self, key) is not None:
+                raise ConfigError(
+                    f"data.source=hub and data.{key}={getattr(self, key)} name two sources: give "
+                    "one of them (data.test_split holds out a split of the hub)"
+                )
 
 
-def _require_path(config: FileDataConfig, name: str) -> None:
-    if config.path is None:
-        raise ConfigError(f"data={name} needs data.path=FILE or FOLDER: it has no data of its own")
+def _no_path(name: str) -> ConfigError:
+    return ConfigError(f"data={name} needs data.path=FILE or FOLDER: it has no data of its own")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from prefrun.errors import DataError
+from functools import partial
+
 from prefrun.records.converters.hh import HH
-from prefrun.records.converters.trl import FORMATS, KEYS, detect_format
-from prefrun.records.dataset import build_split
-from prefrun.records.format import Format
-from prefrun.records.place import ReadRow
+from prefrun.records.converters.trl import FORMATS
+from prefrun.records.dataset import build_split, number_rows
+from prefrun.records.hub import hub_rows
+from prefrun.records.mapped import OpenRows, mapped_split
 from prefrun.records.reading import read_rows, stem
 from prefrun.records.split import DataSplit
-from prefrun_pairs.config import HhConfig, TrlConfig, TrlFormat
+from prefrun_pairs.config import HhConfig, Source, TrlConfig, TrlFormat
 
 
 class HhPairs:
@@ -23,12 +24,14 @@ class HhPairs:
 
     def load(self, seed: int) -> DataSplit:
         """Read and validate everything; the same at every SEED. Raises DataError."""
-        path = self.config.path or ""
-        return build_split(f"hh-{stem(path)}", read_rows(path), HH, self.config)
+        path, test = self.config.path or "", self.config.test_path
+        held_out = read_rows(test) if test else None
+        name = f"hh-{stem(path)}"
+        return build_split(name, read_rows(path), HH, self.config, held_out=held_out)
 
 
 class TrlRecords:
-    """Loads records in one of TRL's formats from `data.path`."""
+    """Loads records in one of TRL's formats, or with columns that are mapped to one."""
 
     uses_seed = False
 
@@ -37,27 +40,23 @@ class TrlRecords:
 
     def load(self, seed: int) -> DataSplit:
         """Read and validate everything; the same at every SEED. Raises DataError."""
-        path = self.config.path or ""
-        chosen = self.config.format
-        record_format = find_format(path) if chosen is TrlFormat.auto else FORMATS[chosen.name]
-        return build_split(f"trl-{stem(path)}", read_rows(path), record_format, self.config)
+        config = self.config
+        name, rows, held_out = self._hub() if config.source is Source.hub else self._files()
+        chosen = config.format
+        named = None if chosen is TrlFormat.auto else FORMATS[chosen.name]
+        return mapped_split(f"trl-{name}", rows, config, held_out=held_out, named_format=named)
 
+    def _files(self) -> tuple[str, OpenRows, OpenRows | None]:
+        path, test = self.config.path or "", self.config.test_path
+        held_out = partial(read_rows, test) if test else None
+        return stem(path), partial(read_rows, path), held_out
 
-def find_format(path: str) -> Format:
-    """Return the format of the first row that has one. Raises DataError where no row has."""
-    first: ReadRow | None = None
-    for place, row in read_rows(path):
-        first = first or (place, row)
-        found = None if isinstance(row, DataError) else detect_format(row)
-        if found is not None:
-            return found
-    if first is None:
-        raise DataError("no records", file=path, remedy="give a file with records")
-    place, row = first
-    if isinstance(row, DataError):
-        raise row
-    formats = "; ".join(f"{name}: {', '.join(keys)}" for name, keys in KEYS.items())
-    raise place.error(
-        f"the keys {', '.join(map(str, row))} are those of no TRL preference format",
-        remedy=f"give records with the keys of one format ({formats})",
-    )
+    def _hub(self) -> tuple[str, OpenRows, OpenRows | None]:
+        config, name = self.config, self.config.name or ""
+        train, test = (
+            hub_rows(name, config.config, split) if split else None
+            for split in (config.split, config.test_split)
+        )
+        rows = partial(number_rows, f"{name} {config.split}", train or ())
+        held_out = partial(number_rows, f"{name} {config.test_split}", test) if test else None
+        return stem(name), rows, held_out

@@ -28,6 +28,7 @@ def pair_format(config: ParallelDataConfig) -> Format:
         prompt_field=config.source_field,
         answers_field=config.target_field,
         answer_field=lambda index: answers[index],
+        columns=(config.source_field, config.target_field, *answers, *DELAYS),
     )
 
 

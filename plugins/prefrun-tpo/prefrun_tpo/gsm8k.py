@@ -39,12 +39,16 @@ class Gsm8kTrees:
             answers_field="solutions",
             answer_field=lambda index: f"solutions[{index - 1}]" if index else "ground_truth",
             score_field=lambda index, objective: "solutions[*].is_correct",
+            columns=("question", "ground_truth", "solutions.solution", "solutions.is_correct"),
+            bookkeeping=("solutions.model",),
         )
+        test = self.config.test_path
         return build_split(
             f"gsm8k_trees-{stem(path)}",
             read_rows(path),
             record_format,
             self.config,
+            held_out=read_rows(test) if test else None,
             reward=BestBranchVerifier(self.config.objective),
         )
 

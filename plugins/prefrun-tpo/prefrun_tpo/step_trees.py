@@ -24,6 +24,8 @@ from prefrun_tpo.config import StepTreesConfig, TrainBranches
 from prefrun_tpo.steps import begins_with_marker, split_at_markers
 
 KEYS = ("prompt", "responses", "scores", "sources")
+BOOKKEEPING = ("completion_details", "models", "correct_answers", "incorrect_answers")
+"""What trees grown from UltraFeedback's records hold besides."""
 SEED = "{seed}"
 MARK = "write 'Step 1:', 'Step 2:', ... before the steps, or give the response as a list of steps"
 
@@ -51,8 +53,12 @@ class StepTrees:
             answers_field="responses",
             answer_field=lambda index: f"responses[{index}]",
             score_field=lambda index, objective: f"scores[{index}]",
+            columns=KEYS,
+            bookkeeping=BOOKKEEPING,
         )
-        split = build_split(f"step_trees-{stem(path)}", read_rows(path), record_format, config)
+        held_out = read_rows(config.test_path) if config.test_path else None
+        name = f"step_trees-{stem(path)}"
+        split = build_split(name, read_rows(path), record_format, config, held_out=held_out)
         if self.config.train_branches is TrainBranches.all:
             return split
         return replace(

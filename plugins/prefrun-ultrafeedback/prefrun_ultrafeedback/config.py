@@ -30,6 +30,8 @@ class UltraFeedbackConfig(FileDataConfig):
             raise ConfigError(
                 f"data.source=hub and data.path={self.path} name two sources: give one of them"
             )
+        if self.test_path is not None and self.path is None:
+            raise ConfigError("data.test_path is given, but data.path is not: give both")
         if self.objective not in OBJECTIVES:
             raise ConfigError(
                 f"data.objective={self.objective} is none of {', '.join(OBJECTIVES)}."

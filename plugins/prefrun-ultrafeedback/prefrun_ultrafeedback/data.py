@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
-
-from prefrun.errors import DataError
 from prefrun.records.converters.ultrafeedback import ULTRAFEEDBACK
 from prefrun.records.dataset import build_split, number_rows
+from prefrun.records.hub import hub_rows
 from prefrun.records.reading import read_rows, stem
 from prefrun.records.split import DataSplit
 from prefrun_ultrafeedback.config import Source, UltraFeedbackConfig
@@ -35,9 +32,11 @@ class UltraFeedback:
         config = self.config
         if config.path is not None:
             name = f"ultrafeedback-{stem(config.path)}"
-            return build_split(name, read_rows(config.path), ULTRAFEEDBACK, config)
+            held_out = read_rows(config.test_path) if config.test_path else None
+            rows = read_rows(config.path)
+            return build_split(name, rows, ULTRAFEEDBACK, config, held_out=held_out)
         if config.source is Source.hub:
-            rows = number_rows(HUB_NAME, hub_rows())
+            rows = number_rows(HUB_NAME, hub_rows(HUB_NAME, None, "train", OTHER_SOURCES))
             return build_split("ultrafeedback-hub", rows, ULTRAFEEDBACK, config)
         return self._sample()
 
@@ -54,30 +53,3 @@ class UltraFeedback:
             reward=SampleJudge(),
             note=NOTE.format(train=len(train), test=len(test)),
         )
-
-
-def hub_rows() -> Iterable[dict[str, Any]]:
-    """Return the rows of openbmb/UltraFeedback. Raises DataError where the hub gives none."""
-    try:
-        from prefrun.builtin.hub import asking_once
-
-        with asking_once():
-            import datasets
-
-            rows: Iterable[dict[str, Any]] = datasets.load_dataset(HUB_NAME, split="train")
-    except ImportError as error:
-        problem = f"the package {error.name or 'datasets'} cannot be imported: {error}"
-        remedy = f"pip install datasets, or use {OTHER_SOURCES}"
-        raise DataError(problem, file=HUB_NAME, remedy=remedy) from error
-    except (ConnectionError, TimeoutError) as error:
-        problem = f"the Hugging Face hub cannot be reached: {_first_line(error)}"
-        remedy = f"try again with a connection, or use {OTHER_SOURCES}"
-        raise DataError(problem, file=HUB_NAME, remedy=remedy) from error
-    except Exception as error:  # whatever the library raises for a broken download or full disk
-        problem = f"loading from the Hugging Face hub failed: {_first_line(error)}"
-        raise DataError(problem, file=HUB_NAME, remedy=f"use {OTHER_SOURCES}") from error
-    return rows
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [""])[0] or type(error).__name__

@@ -168,7 +168,7 @@ def test_a_bad_line_stops_or_is_skipped(tmp_path, case):
 
 def noise(count):
     """Return COUNT records that gzip cannot shrink to nothing."""
-    return lines({**record(n), "noise": str(n * 7919 % 104_729) * 9} for n in range(count))
+    return lines({**record(n), "hash": str(n * 7919 % 104_729) * 9} for n in range(count))
 
 
 WHOLE_FILES = {
@@ -203,7 +203,7 @@ def test_a_folder_of_mixed_files_always_stops(tmp_path):
 
 def test_nothing_usable_is_an_error_even_when_skipping(tmp_path):
     path = tmp_path / "data.jsonl"
-    path.write_bytes(lines([{"prompt": "p"}] * 3))
+    path.write_bytes(lines([{"id": "p"}] * 3))
     error = fault(path, on_bad_record=OnBadRecord.skip)
     assert "none of 3 record(s) can be used" in error.problem
     assert "field 'instruction': missing" in error.problem

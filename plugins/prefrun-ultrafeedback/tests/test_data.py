@@ -153,7 +153,7 @@ def test_the_hub_is_asked_for_the_real_data_without_running_its_code(monkeypatch
 
     monkeypatch.setattr(datasets, "load_dataset", give)
     split = load(source=Source.hub)
-    assert asked == [((HUB_NAME,), {"split": "train"})]
+    assert asked == [((HUB_NAME, None), {"split": "train"})]
     assert split.name == "ultrafeedback-hub"
     assert (len(split.train), len(split.test), split.reward) == (4, 1, None)
 

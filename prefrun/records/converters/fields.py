@@ -70,6 +70,15 @@ def as_truth(value: Any, field: str) -> bool:
     return value
 
 
+def as_label(value: Any, field: str) -> float:
+    """Return 1 or 0 for true or false, or for these numbers."""
+    if not isinstance(value, bool | int | float) or value not in (0, 1):
+        is_number = isinstance(value, int | float)
+        shown = f"is {value!r}" if is_number else f"is {kind_of(value)}"
+        raise DataError(f"{shown}, not true or false", field=field, remedy="write true or false")
+    return float(value)
+
+
 def as_list(value: Any, field: str) -> Sequence[Any]:
     """Return VALUE if it is a list."""
     if not isinstance(value, list | tuple):

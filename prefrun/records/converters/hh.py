@@ -5,22 +5,20 @@ Source: Bai et al. 2022, arXiv 2204.05862, and the layout of Anthropic/hh-rlhf o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
 from prefrun.errors import DataError
 from prefrun.records.converters.chat import as_messages
+from prefrun.records.converters.exchange import TURN, read_dialogue
 from prefrun.records.converters.fields import as_text, others, required
 from prefrun.records.converters.pairs import chosen_and_rejected, pair_of
 from prefrun.records.format import Format
 from prefrun.records.place import Row
 from prefrun.records.tree import Message, PreferenceTree
 
-SPEAKERS = {"Human": "user", "Assistant": "assistant"}
-NAMES = {role: speaker for speaker, role in SPEAKERS.items()}
+NAMES = {"user": "Human", "assistant": "Assistant"}
 ANSWERS = ("chosen", "rejected")
-_TURN = re.compile(r"\n\n(Human|Assistant):")
 
 
 def from_hh(row: Row, id: str) -> PreferenceTree:
@@ -54,11 +52,11 @@ def to_hh(tree: PreferenceTree) -> dict[str, Any]:
     turn ('Human:' or 'Assistant:' after a blank line) (DataError for these); scores, sources,
     step bounds, weights, the annotator. A text prompt is written as a human turn.
     """
-    texts = chosen_and_rejected(tree)
+    branches = chosen_and_rejected(tree)
     prompt = "".join(_write_turn(message, tree.id) for message in as_messages(tree.prompt))
     answers = {
-        field: prompt + _write_turn(Message("assistant", text), tree.id)
-        for field, text in zip(ANSWERS, texts, strict=True)
+        field: prompt + _write_turn(Message("assistant", branch.text), tree.id)
+        for field, branch in zip(ANSWERS, branches, strict=True)
     }
     return {**tree.metadata, **answers}
 
@@ -70,25 +68,16 @@ HH = Format(
     answers_field="chosen, rejected",
     answer_field=lambda index: ANSWERS[index],
     score_field=lambda index, objective: "chosen, rejected",
+    columns=ANSWERS,
 )
 
 
 def _read_dialogue(text: str, field: str) -> tuple[Message, ...]:
-    head, *parts = _TURN.split(text)
-    if head.strip() or not parts:
-        raise DataError(
-            "does not begin with a turn",
-            field=field,
-            remedy=r"write turns as '\n\nHuman: ...' and '\n\nAssistant: ...'",
-        )
-    speakers, contents = parts[::2], parts[1::2]
-    if speakers[-1] != "Assistant":
+    turns = read_dialogue(text, field)
+    if turns[-1].role != "assistant":
         remedy = "remove the last human turn"
         raise DataError("does not end with an assistant turn", field=field, remedy=remedy)
-    return tuple(
-        Message(SPEAKERS[speaker], content.removeprefix(" "))
-        for speaker, content in zip(speakers, contents, strict=True)
-    )
+    return turns
 
 
 def _equal_turns(one: Sequence[Message], two: Sequence[Message]) -> int:
@@ -100,7 +89,7 @@ def _write_turn(message: Message, id: str) -> str:
     if message.role not in NAMES:
         problem = f"hh-rlhf text holds no {message.role} message"
         raise DataError(problem, record=id, field="prompt", remedy="drop it")
-    if _TURN.search(message.content):
+    if TURN.search(message.content):
         problem = "the text holds what begins a turn in hh-rlhf text"
         raise DataError(problem, record=id, remedy="write it in a TRL format")
     return f"\n\n{NAMES[message.role]}: {message.content}"

@@ -6,34 +6,42 @@ from collections.abc import Sequence
 from typing import Any
 
 from prefrun.errors import DataError
-from prefrun.records.converters.chat import read_prompt, write_prompt
-from prefrun.records.converters.fields import as_list, as_number, as_text, others, required
+from prefrun.records.converters.chat import write_prompt
+from prefrun.records.converters.exchange import COLUMNS, read_exchange
+from prefrun.records.converters.fields import as_list, as_number, as_object, others, required
 from prefrun.records.format import Format
 from prefrun.records.place import Row
 from prefrun.records.tree import OVERALL, Branch, PreferenceTree, Step
 
-KEYS = ("prompt", "responses", "scores", "ranks")
+KEYS = (*COLUMNS, "responses", "scores", "ranks", "objectives")
 
 
 def from_list(row: Row, id: str) -> PreferenceTree:
     """Return the tree of a list: 'scores' are overall scores, of 'ranks' 1 is the best.
 
-    The prompt is text or messages, the responses are texts. Raises DataError naming the field.
+    Prompt and responses are text or messages. 'objectives' names lists of other scores, each with
+    null where an answer has none. Raises DataError naming the field.
     """
-    prompt = read_prompt(required(row, "prompt"), "prompt")
-    texts = as_list(required(row, "responses"), "responses")
-    if row.get("scores") is None and row.get("ranks") is None:
+    responses = as_list(required(row, "responses"), "responses")
+    exchange = read_exchange(row, [(f"responses[{n}]", each) for n, each in enumerate(responses)])
+    named = as_object(row.get("objectives") or {}, "objectives")
+    if row.get("scores") is None and row.get("ranks") is None and not named:
         raise DataError("missing: neither scores nor ranks", field="scores", remedy="add one")
-    scores, ranks = (_read_column(row, key, len(texts)) for key in ("scores", "ranks"))
-    branches = tuple(
-        Branch(
-            (Step(as_text(text, f"responses[{index}]")),),
-            {} if scores is None else {OVERALL: as_number(scores[index], f"scores[{index}]")},
-            None if ranks is None else read_rank(ranks[index], f"ranks[{index}]"),
-        )
-        for index, text in enumerate(texts)
-    )
-    return PreferenceTree(id, prompt, branches, metadata=others(row, *KEYS))
+    scores, ranks = (_read_column(row, key, len(responses)) for key in ("scores", "ranks"))
+    columns = {key: _read_column(named, key, len(responses)) or () for key in named}
+    branches = []
+    for index, (text, calls) in enumerate(exchange.answers):
+        own = {
+            key: as_number(column[index], f"objectives.{key}[{index}]")
+            for key, column in columns.items()
+            if column[index] is not None
+        }
+        if scores is not None:
+            own[OVERALL] = as_number(scores[index], f"scores[{index}]")
+        rank = None if ranks is None else read_rank(ranks[index], f"ranks[{index}]")
+        branches.append(Branch((Step(text),), own, rank, tool_calls=calls))
+    rest = others(row, *KEYS)
+    return PreferenceTree(id, exchange.prompt, tuple(branches), metadata=rest, tools=exchange.tools)
 
 
 def to_list(tree: PreferenceTree) -> dict[str, Any]:
@@ -71,6 +79,7 @@ LISTS = Format(
     answers_field="responses",
     answer_field=lambda index: f"responses[{index}]",
     score_field=lambda index, objective: f"scores[{index}]",
+    columns=KEYS,
 )
 
 

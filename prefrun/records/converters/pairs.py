@@ -6,12 +6,16 @@ from prefrun.errors import DataError
 from prefrun.records.tree import Branch, PreferenceTree, Step
 
 
-def pair_of(chosen: str, rejected: str) -> tuple[Branch, Branch]:
-    """Return the branches of a preferred and a rejected answer: ranks 1 and 2, no scores."""
-    return Branch((Step(chosen),), rank=1), Branch((Step(rejected),), rank=2)
+def pair_of(chosen: str, rejected: str, calls: tuple[str, str] = ("", "")) -> tuple[Branch, Branch]:
+    """Return the branches of a preferred and a rejected answer: ranks 1 and 2, no scores.
+
+    CALLS: the tool calls of each.
+    """
+    better = Branch((Step(chosen),), rank=1, tool_calls=calls[0])
+    return better, Branch((Step(rejected),), rank=2, tool_calls=calls[1])
 
 
-def chosen_and_rejected(tree: PreferenceTree) -> tuple[str, str]:
+def chosen_and_rejected(tree: PreferenceTree) -> tuple[Branch, Branch]:
     """Return the better and the worse answer of a tree with two. Raises DataError otherwise."""
     if len(tree.branches) != 2:
         raise DataError(
@@ -25,4 +29,4 @@ def chosen_and_rejected(tree: PreferenceTree) -> tuple[str, str]:
     if ranks[0] == ranks[1]:
         problem = "both answers are equally good, but a pair prefers one"
         raise DataError(problem, record=tree.id, field="branches")
-    return (first.text, second.text) if ranks[0] < ranks[1] else (second.text, first.text)
+    return (first, second) if ranks[0] < ranks[1] else (second, first)

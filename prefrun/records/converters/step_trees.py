@@ -1,12 +1,13 @@
 """prefrun's own record format: every field of a PreferenceTree, as plain JSON.
 
 {"prompt": text or messages, "branches": [{"steps": [{"text", "score"}], "scores": {objective:
-number}, "rank", "weight", "source", "prompt", "score_prompt"}], "weight", "annotator",
-"metadata"}; only prompt, branches, steps and text are required.
+number}, "rank", "weight", "source", "prompt", "score_prompt", "tool_calls"}], "weight",
+"annotator", "metadata", "tools"}; only prompt, branches, steps and text are required.
 """
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from prefrun.records.converters.chat import read_prompt, write_prompt
@@ -20,12 +21,22 @@ from prefrun.records.converters.fields import (
     required,
 )
 from prefrun.records.converters.lists import read_rank
+from prefrun.records.converters.messages import read_json_list
 from prefrun.records.format import Format
 from prefrun.records.place import Row
 from prefrun.records.tree import Branch, PreferenceTree, Step
 
-TREE_KEYS = ("prompt", "branches", "weight", "annotator", "metadata")
-BRANCH_KEYS = ("steps", "scores", "rank", "weight", "source", "prompt", "score_prompt")
+TREE_KEYS = ("prompt", "branches", "weight", "annotator", "metadata", "tools")
+BRANCH_KEYS = (
+    "steps",
+    "scores",
+    "rank",
+    "weight",
+    "source",
+    "prompt",
+    "score_prompt",
+    "tool_calls",
+)
 STEP_KEYS = ("text", "score")
 
 
@@ -40,6 +51,7 @@ def from_step_tree(row: Row, id: str) -> PreferenceTree:
         _optional(row, "weight", 1.0, as_number),
         _optional(row, "annotator", None, as_text),
         dict(_optional(row, "metadata", {}, as_object)),
+        read_json_list(row.get("tools"), "tools"),
     )
 
 
@@ -51,6 +63,7 @@ def to_step_tree(tree: PreferenceTree) -> dict[str, Any]:
         "weight": tree.weight if tree.weight != 1.0 else None,
         "annotator": tree.annotator,
         "metadata": dict(tree.metadata) or None,
+        "tools": json.loads(tree.tools) if tree.tools else None,
     }
     return _given(row)
 
@@ -75,6 +88,7 @@ def _read_branch(value: Any, field: str) -> Branch:
         _optional(row, "source", None, as_text, field),
         _optional(row, "prompt", None, read_prompt, field),
         _optional(row, "score_prompt", False, as_truth, field),
+        read_json_list(row.get("tool_calls"), f"{field}.tool_calls"),
     )
 
 
@@ -99,6 +113,7 @@ def _write_branch(branch: Branch) -> dict[str, Any]:
         "source": branch.source,
         "prompt": None if branch.prompt is None else write_prompt(branch.prompt),
         "score_prompt": branch.score_prompt or None,
+        "tool_calls": json.loads(branch.tool_calls) if branch.tool_calls else None,
     }
     return _given(row)
 

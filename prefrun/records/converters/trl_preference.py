@@ -6,17 +6,14 @@ implicit prompt.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from dataclasses import replace
 from typing import Any
 
-from prefrun.records.converters.chat import (
-    is_chat,
-    read_answer,
-    read_prompt,
-    write_answer,
-    write_prompt,
-)
-from prefrun.records.converters.fields import as_list, as_text, others, required
+from prefrun.errors import DataError
+from prefrun.records.converters.chat import write_answer, write_prompt
+from prefrun.records.converters.exchange import COLUMNS, read_exchange
+from prefrun.records.converters.fields import as_text, others, required
 from prefrun.records.converters.pairs import chosen_and_rejected, pair_of
 from prefrun.records.format import Format
 from prefrun.records.place import Row
@@ -26,27 +23,39 @@ ANSWERS = ("chosen", "rejected")
 
 
 def from_preference(row: Row, id: str) -> PreferenceTree:
-    """Return the tree of one pair, with an explicit or an implicit prompt.
+    """Return the tree of one pair: a prompt and two answers, or two dialogues that share turns.
 
-    An implicit prompt is the longest common beginning of both answers: of whole messages, or of
-    characters, where a space at its end belongs to the answers, as in TRL. Also as in TRL, a
-    text 'prompt' beside answers that are messages is only a title: it stays in the metadata.
+    As in TRL, a text 'prompt' beside dialogues is only a title: it must stand in one of their
+    messages, and stays in the metadata.
     """
-    chosen, rejected = (required(row, field) for field in ANSWERS)
-    chat = is_chat(chosen)
-    if row.get("prompt") is not None and is_chat(row["prompt"]) == chat:
-        prompt, rest = row["prompt"], others(row, "prompt", *ANSWERS)
-    else:
-        rest = others(row, *ANSWERS)
-        check = as_list if chat else as_text
-        chosen, rejected = check(chosen, "chosen"), check(rejected, "rejected")
-        length = _shared(chosen, rejected)
-        prompt, chosen, rejected = chosen[:length], chosen[length:], rejected[length:]
-    answers = (
-        read_answer(value, field, chat)
-        for field, value in zip(ANSWERS, (chosen, rejected), strict=True)
+    exchange = read_exchange(row, [(field, required(row, field)) for field in ANSWERS])
+    (chosen, calls), (rejected, other_calls) = exchange.answers
+    is_title = isinstance(row.get("prompt"), str) and not isinstance(exchange.prompt, str)
+    is_title = is_title and all(_is_dialogue(row[field]) for field in ANSWERS)
+    return PreferenceTree(
+        id,
+        exchange.prompt,
+        pair_of(chosen, rejected, (calls, other_calls)),
+        metadata=others(row, *COLUMNS[is_title:], *ANSWERS),
+        tools=exchange.tools,
     )
-    return PreferenceTree(id, read_prompt(prompt, "prompt"), pair_of(*answers), metadata=rest)
+
+
+def from_implicit(row: Row, id: str) -> PreferenceTree:
+    """Return the tree of two texts whose longest common beginning is the prompt.
+
+    A space at its end belongs to the answers, as in TRL.
+    """
+    chosen, rejected = (as_text(required(row, field), field) for field in ANSWERS)
+    pairs = enumerate(zip(chosen, rejected, strict=False))
+    shorter = min(len(chosen), len(rejected))
+    length = next((number for number, (one, two) in pairs if one != two), shorter)
+    length -= chosen[:length].endswith(" ")
+    if not length:
+        problem = "the answers begin with no text in common, so there is no prompt"
+        raise DataError(problem, field="chosen, rejected", remedy="give the prompt")
+    answers = pair_of(chosen[length:], rejected[length:])
+    return PreferenceTree(id, chosen[:length], answers, metadata=others(row, *ANSWERS))
 
 
 def to_preference(tree: PreferenceTree, implicit: bool = False) -> dict[str, Any]:
@@ -57,10 +66,15 @@ def to_preference(tree: PreferenceTree, implicit: bool = False) -> dict[str, Any
     """
     chat = not isinstance(tree.prompt, str)
     prompt: Any = write_prompt(tree.prompt)
-    chosen, rejected = (write_answer(text, chat) for text in chosen_and_rejected(tree))
+    chosen, rejected = (write_answer(branch, chat) for branch in chosen_and_rejected(tree))
+    rest = {**tree.metadata, **({"tools": json.loads(tree.tools)} if tree.tools else {})}
     if implicit:
-        return {**tree.metadata, "chosen": prompt + chosen, "rejected": prompt + rejected}
-    return {**tree.metadata, "prompt": prompt, "chosen": chosen, "rejected": rejected}
+        return {**rest, "chosen": prompt + chosen, "rejected": prompt + rejected}
+    return {**rest, "prompt": prompt, "chosen": chosen, "rejected": rejected}
+
+
+def _is_dialogue(value: Any) -> bool:
+    return isinstance(value, list | tuple) and len(value) > 1
 
 
 PREFERENCE = Format(
@@ -69,18 +83,6 @@ PREFERENCE = Format(
     answers_field="chosen, rejected",
     answer_field=lambda index: ANSWERS[index],
     score_field=lambda index, objective: "chosen, rejected",
+    columns=(*COLUMNS, *ANSWERS),
 )
-
-
-def _shared(chosen: Any, rejected: Any) -> int:
-    """Return how many characters or messages are the prompt."""
-    if isinstance(chosen, str):
-        length = _equal_items(chosen, rejected)
-        return length - 1 if chosen[:length].endswith(" ") else length
-    # An answer is left on both sides even where the dialogues are equal.
-    return min(_equal_items(chosen, rejected), len(chosen) - 1, len(rejected) - 1)
-
-
-def _equal_items(one: Sequence[Any], two: Sequence[Any]) -> int:
-    pairs = enumerate(zip(one, two, strict=False))
-    return next((n for n, (left, right) in pairs if left != right), min(len(one), len(two)))
+IMPLICIT = replace(PREFERENCE, name="implicit_prompt", read=from_implicit, columns=ANSWERS)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from prefrun.records.converters.chat import read_prompt, write_prompt
+from prefrun.records.converters.chat import write_prompt
+from prefrun.records.converters.exchange import COLUMNS, read_exchange
 from prefrun.records.converters.fields import others, required
 from prefrun.records.format import Format
 from prefrun.records.place import Row
@@ -16,8 +17,10 @@ from prefrun.records.tree import PreferenceTree
 
 def from_prompt_only(row: Row, id: str) -> PreferenceTree:
     """Return a tree without branches."""
-    prompt = read_prompt(required(row, "prompt"), "prompt")
-    return PreferenceTree(id, prompt, metadata=others(row, "prompt"))
+    required(row, "prompt")
+    exchange = read_exchange(row, ())
+    rest = others(row, *COLUMNS)
+    return PreferenceTree(id, exchange.prompt, metadata=rest, tools=exchange.tools)
 
 
 def to_prompt_only(tree: PreferenceTree) -> dict[str, Any]:
@@ -25,4 +28,6 @@ def to_prompt_only(tree: PreferenceTree) -> dict[str, Any]:
     return {**tree.metadata, "prompt": write_prompt(tree.prompt)}
 
 
-PROMPT_ONLY = Format("prompt_only", from_prompt_only, min_answers=0, is_ranked=False)
+PROMPT_ONLY = Format(
+    "prompt_only", from_prompt_only, min_answers=0, is_ranked=False, columns=COLUMNS
+)

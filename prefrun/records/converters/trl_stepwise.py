@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from prefrun.errors import DataError
-from prefrun.records.converters.chat import read_prompt, write_prompt
-from prefrun.records.converters.fields import as_list, as_text, kind_of, others, required
+from prefrun.records.converters.chat import write_prompt
+from prefrun.records.converters.exchange import COLUMNS, read_exchange
+from prefrun.records.converters.fields import as_label, as_list, as_text, others, required
 from prefrun.records.format import Format
 from prefrun.records.place import Row
 from prefrun.records.tree import Branch, PreferenceTree, Step
@@ -24,7 +25,8 @@ def from_stepwise(row: Row, id: str) -> PreferenceTree:
     Every step but the last ends with the separator. The answer has rank 1 and no score: how good
     the whole is, the format does not say.
     """
-    prompt = read_prompt(required(row, "prompt"), "prompt")
+    required(row, "prompt")
+    exchange = read_exchange(row, ())
     texts = as_list(required(row, "completions"), "completions")
     labels = as_list(required(row, "labels"), "labels")
     if len(texts) != len(labels) or not texts:
@@ -34,12 +36,13 @@ def from_stepwise(row: Row, id: str) -> PreferenceTree:
     steps = tuple(
         Step(
             as_text(text, f"completions[{index}]") + SEPARATOR * (index < last),
-            _read_label(label, f"labels[{index}]"),
+            as_label(label, f"labels[{index}]"),
         )
         for index, (text, label) in enumerate(zip(texts, labels, strict=True))
     )
-    rest = others(row, "prompt", "completions", "labels")
-    return PreferenceTree(id, prompt, (Branch(steps, rank=1),), metadata=rest)
+    rest = others(row, *COLUMNS, "completions", "labels")
+    branches = (Branch(steps, rank=1),)
+    return PreferenceTree(id, exchange.prompt, branches, metadata=rest, tools=exchange.tools)
 
 
 def to_stepwise(tree: PreferenceTree) -> dict[str, Any]:
@@ -73,11 +76,5 @@ STEPWISE = Format(
     is_ranked=False,
     answers_field="completions",
     answer_field=lambda index: "completions",
+    columns=(*COLUMNS, "completions", "labels"),
 )
-
-
-def _read_label(value: Any, field: str) -> float:
-    if not isinstance(value, bool):
-        problem = f"is {kind_of(value)}, not true or false"
-        raise DataError(problem, field=field, remedy="write true or false")
-    return float(value)

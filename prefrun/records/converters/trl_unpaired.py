@@ -5,37 +5,28 @@ Source: TRL's documentation, "Dataset formats and types".
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 
 from prefrun.errors import DataError
-from prefrun.records.converters.chat import (
-    is_chat,
-    read_answer,
-    read_prompt,
-    write_answer,
-    write_prompt,
-)
-from prefrun.records.converters.fields import kind_of, others, required
+from prefrun.records.converters.chat import write_answer, write_prompt
+from prefrun.records.converters.demonstrations import KEYS, from_demonstration
+from prefrun.records.converters.fields import as_label, others, required
 from prefrun.records.format import Format
 from prefrun.records.place import Row
-from prefrun.records.tree import OVERALL, Branch, PreferenceTree, Step
+from prefrun.records.tree import OVERALL, PreferenceTree
 
 
 def from_unpaired(row: Row, id: str) -> PreferenceTree:
-    """Return a tree with one answer, whose overall score is 1 (good) or 0 (bad)."""
-    prompt, completion = required(row, "prompt"), required(row, "completion")
-    label = required(row, "label")
-    if not isinstance(label, bool):
-        problem = f"is {kind_of(label)}, not true or false"
-        raise DataError(problem, field="label", remedy="write true or false")
-    text = read_answer(completion, "completion", is_chat(prompt))
-    branch = Branch((Step(text),), {OVERALL: float(label)})
-    return PreferenceTree(
-        id,
-        read_prompt(prompt, "prompt"),
-        (branch,),
-        metadata=others(row, "prompt", "completion", "label"),
-    )
+    """Return a tree with one answer, whose overall score is 1 (good) or 0 (bad).
+
+    As in a demonstration, the answer may be the last one of 'messages'.
+    """
+    tree = from_demonstration(row, id)
+    score = as_label(required(row, "label"), "label")
+    branch = replace(tree.branches[0], scores={OVERALL: score}, rank=None)
+    return replace(tree, branches=(branch,), metadata=others(tree.metadata, "label"))
 
 
 def to_unpaired(tree: PreferenceTree) -> dict[str, Any]:
@@ -55,8 +46,9 @@ def to_unpaired(tree: PreferenceTree) -> dict[str, Any]:
     chat = not isinstance(tree.prompt, str)
     return {
         **tree.metadata,
+        **({"tools": json.loads(tree.tools)} if tree.tools else {}),
         "prompt": write_prompt(tree.prompt),
-        "completion": write_answer(tree.branches[0].text, chat),
+        "completion": write_answer(tree.branches[0], chat),
         "label": scores[0] == 1,
     }
 
@@ -68,4 +60,5 @@ UNPAIRED = Format(
     is_ranked=False,
     answers_field="completion",
     answer_field=lambda index: "completion",
+    columns=(*KEYS, "label"),
 )

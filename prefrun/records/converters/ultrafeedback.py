@@ -25,6 +25,19 @@ ASPECTS = ("instruction_following", "honesty", "truthfulness", "helpfulness")
 SCORES = {OVERALL: "overall_score", "fine_grained": "fine-grained_score"}
 """Objective and the completion's key that holds it."""
 OBJECTIVES = (*SCORES, *ASPECTS)
+BOOKKEEPING = (
+    "source",
+    "models",
+    "correct_answers",
+    "incorrect_answers",
+    "completions.model",
+    "completions.critique",
+    "completions.principle",
+    "completions.custom_system_prompt",
+    "completions.annotations",
+)
+"""What the records hold besides: who wrote the answers, to which hidden system prompt, and why they
+were rated so."""
 NOT_RATED = "N/A"
 DETAILS = "completion_details"
 """Key of the metadata for what the completions hold besides answer, model and scores."""
@@ -96,6 +109,13 @@ ULTRAFEEDBACK = Format(
     answers_field="completions",
     answer_field=lambda index: f"completions[{index}].response",
     score_field=score_field,
+    columns=(
+        "instruction",
+        "completions.response",
+        *(f"completions.{key}" for key in SCORES.values()),
+        *(f"completions.annotations.{aspect}.Rating" for aspect in ASPECTS),
+    ),
+    bookkeeping=BOOKKEEPING,
 )
 
 

@@ -7,7 +7,7 @@ from prefrun.records.converters.hh import from_hh, to_hh
 from prefrun.records.converters.lists import from_list, to_list
 from prefrun.records.converters.step_trees import from_step_tree
 from prefrun.records.converters.trl import detect_format
-from prefrun.records.converters.trl_preference import from_preference, to_preference
+from prefrun.records.converters.trl_preference import from_implicit, from_preference, to_preference
 from prefrun.records.converters.trl_prompt_only import from_prompt_only
 from prefrun.records.converters.trl_stepwise import from_stepwise, to_stepwise
 from prefrun.records.converters.trl_unpaired import from_unpaired, to_unpaired
@@ -73,12 +73,13 @@ FAULTS = [
     (from_preference, {"prompt": "p", "chosen": "a"}, "rejected", "missing"),
     (from_preference, {"prompt": "p", "chosen": "a", "rejected": 1}, "rejected", "not text"),
     (from_preference, {"chosen": 1, "rejected": "a"}, "chosen", "not text"),
-    (from_preference, {"chosen": [USER, ANSWER], "rejected": "a"}, "rejected", "not a list"),
+    (from_preference, {"chosen": "a b", "rejected": "a c"}, "prompt", "what the answers reply to"),
+    (from_implicit, {"chosen": "a", "rejected": "b"}, "chosen, rejected", "no text in common"),
     (
         from_preference,
-        {"prompt": [USER], "chosen": [USER, ANSWER], "rejected": [ANSWER]},
-        "chosen",
-        "user, assistant; one assistant message",
+        {"prompt": [USER], "chosen": [ANSWER], "rejected": [USER, ANSWER, USER, ANSWER]},
+        "rejected",
+        "assistant, user, assistant; one assistant message",
     ),
     (
         from_preference,
@@ -88,15 +89,49 @@ FAULTS = [
     ),
     (
         from_preference,
-        {"prompt": [USER], "chosen": [{"role": "tool", "content": "a"}], "rejected": [ANSWER]},
+        {"prompt": [USER], "chosen": [{"role": "robot", "content": "a"}], "rejected": [ANSWER]},
         "chosen[0].role",
-        "'tool' is not supported",
+        "'robot' is not supported",
     ),
     (
         from_preference,
         {"prompt": [USER], "chosen": [ANSWER | {"tool_calls": [1]}], "rejected": [ANSWER]},
-        "chosen[0].tool_calls",
+        "chosen[0].tool_calls[0]",
+        "not an object",
+    ),
+    (
+        from_preference,
+        {"prompt": [USER], "chosen": [ANSWER | {"thinking": "x"}], "rejected": [ANSWER]},
+        "chosen[0].thinking",
         "not supported",
+    ),
+    (
+        from_preference,
+        {
+            "prompt": [USER | {"content": [{"type": "image"}, {"type": "text", "text": "a"}]}],
+            "chosen": [ANSWER],
+            "rejected": "b",
+        },
+        "prompt[0].content[0]",
+        "type 'image', and only text",
+    ),
+    (
+        from_preference,
+        {"system": "s", "prompt": [USER | {"role": "system"}], "chosen": "a", "rejected": "b"},
+        "system",
+        "differs from the system message",
+    ),
+    (
+        from_preference,
+        {"prompt": "title", "chosen": [USER, ANSWER], "rejected": [USER, ANSWER]},
+        "prompt",
+        "stands in no message",
+    ),
+    (
+        from_preference,
+        {"prompt": "p", "tools": "[", "chosen": "a", "rejected": "b"},
+        "tools",
+        "no JSON",
     ),
     (
         from_preference,
@@ -104,13 +139,14 @@ FAULTS = [
         "chosen[0].content",
         "missing",
     ),
-    (from_unpaired, {"prompt": "p", "completion": "a", "label": 1}, "label", "true or false"),
-    (from_unpaired, {"prompt": [USER], "completion": "a", "label": True}, "completion", "messages"),
+    (from_unpaired, {"prompt": "p", "completion": "a", "label": 2}, "label", "2, not true or"),
+    (from_unpaired, {"prompt": "p", "completion": "a", "label": "1"}, "label", "text, not true"),
+    (from_unpaired, {"messages": [USER], "label": True}, "messages", "no answer of the assistant"),
     (from_prompt_only, {"prompt": 5}, "prompt", "not text"),
     (from_prompt_only, {"prompt": [USER, "x"]}, "prompt[1]", "not an object"),
     (from_stepwise, {"prompt": "p", "completions": ["a"], "labels": []}, "labels", "0 labels"),
     (from_stepwise, {"prompt": "p", "completions": [], "labels": []}, "labels", "0 steps"),
-    (from_stepwise, {"prompt": "p", "completions": ["a"], "labels": [2]}, "labels[0]", "number"),
+    (from_stepwise, {"prompt": "p", "completions": ["a"], "labels": [2]}, "labels[0]", "true or"),
     (from_list, {"prompt": "p", "responses": ["a"]}, "scores", "neither scores nor ranks"),
     (from_list, {"prompt": "p", "responses": ["a"], "scores": [1, 2]}, "scores", "2 scores for 1"),
     (from_list, {"prompt": "p", "responses": ["a"], "ranks": [0]}, "ranks[0]", "0, not a rank"),
@@ -172,20 +208,20 @@ def test_the_better_answer_is_chosen_wherever_it_stands():
 
 
 def test_an_implicit_prompt_ends_before_the_space():
-    found = from_preference({"chosen": "The sky is blue.", "rejected": "The sky is green."}, "id")
+    found = from_implicit({"chosen": "The sky is blue.", "rejected": "The sky is green."}, "id")
     assert found.prompt == "The sky is"
     assert [branch.text for branch in found.branches] == [" blue.", " green."]
 
 
 def test_a_text_title_beside_dialogues_is_no_prompt():
     row = {
-        "prompt": "title",
+        "prompt": " hi",
         "chosen": [USER, ANSWER],
         "rejected": [USER, ANSWER | {"content": ""}],
     }
     found = from_preference(row, "id")
     assert found.prompt == (Message("user", "hi"),)
-    assert found.metadata == {"prompt": "title"}
+    assert found.metadata == {"prompt": " hi"}
 
 
 def test_hh_turns_become_messages():
@@ -216,7 +252,11 @@ def test_ultrafeedback_scores_by_objective():
         ("prompt completions labels", "stepwise"),
         ("prompt solution", "prompt_only"),
         ("prompt rejected", None),
-        ("prompt completion", None),
+        ("prompt completion", "demonstration"),
+        ("messages", "demonstration"),
+        ("messages label", "unpaired"),
+        ("prompt responses scores", "list"),
+        ("prompt label", None),
         ("text", None),
     ],
 )

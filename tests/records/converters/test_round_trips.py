@@ -1,6 +1,7 @@
 """What a format can hold comes back: row -> tree -> row, and tree -> row -> tree."""
 
 import json
+from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from prefrun.records.converters.hh import from_hh, to_hh
 from prefrun.records.converters.lists import from_list, to_list
 from prefrun.records.converters.step_trees import from_step_tree, to_step_tree
-from prefrun.records.converters.trl_preference import from_preference, to_preference
+from prefrun.records.converters.trl_preference import from_implicit, from_preference, to_preference
 from prefrun.records.converters.trl_prompt_only import from_prompt_only, to_prompt_only
 from prefrun.records.converters.trl_stepwise import from_stepwise, to_stepwise
 from prefrun.records.converters.trl_unpaired import from_unpaired, to_unpaired
@@ -60,10 +61,11 @@ def test_preference_with_a_prompt(tree):
 
 
 @quick
-@given(pairs)
-def test_preference_without_a_prompt_keeps_every_character(tree):
+@given(pairs, texts.filter(len))
+def test_an_implicit_prompt_keeps_every_character(tree, prompt):
+    tree = replace(tree, prompt=prompt + "x")
     row = through_json(to_preference(tree, implicit=True))
-    again = from_preference(row, tree.id)
+    again = from_implicit(row, tree.id)
     assert through_json(to_preference(again, implicit=True)) == row
 
 

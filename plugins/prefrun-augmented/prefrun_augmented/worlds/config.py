@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 
 from prefrun import ConfigError, Holds, path_key
@@ -61,6 +61,8 @@ class JointPairsConfig:
     """Part of a file's pairs held out, above 0 and below 1."""
     template: str = "{instruction}"
     """What a file's instructions are put into."""
+    ignore_columns: list[str] = field(default_factory=list)
+    """Columns of text of a file that are meant to be unused, such as [notes]; ['*'] = all."""
 
     def __post_init__(self) -> None:
         for key in ("conditional", "joint"):

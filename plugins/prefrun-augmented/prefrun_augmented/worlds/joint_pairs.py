@@ -43,7 +43,11 @@ class JointPairs:
         """Read or generate. Raises DataError for a bad record of a file."""
         config = self.config
         if config.path is not None:
-            settings = FileDataConfig(path=config.path, test_fraction=config.test_fraction)
+            settings = FileDataConfig(
+                path=config.path,
+                test_fraction=config.test_fraction,
+                ignore_columns=config.ignore_columns,
+            )
             rows = read_rows(config.path)
             name = f"joint-{stem(config.path)}"
             return build_split(name, rows, joint_pairs(config.template), settings)
