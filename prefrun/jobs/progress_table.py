@@ -26,9 +26,8 @@ def progress_table(progress: Progress) -> RenderableType:
             table.add_column(heading, overflow="fold")
         for job, state in jobs:
             step = f"{job.step} of {job.steps}" if job.steps else "-"
-            table.add_row(
-                job.folder or ".", _words(job, progress), step, Text(visible(state or job.reason))
-            )
+            said = Text(visible(state or job.reason))
+            table.add_row(job.folder or ".", _words(job, progress), step, said)
         parts.append(table)
     return Group(*parts)
 
