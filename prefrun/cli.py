@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 
 from prefrun.errors import PrefrunError
+from prefrun.escaping import visible
 from prefrun.processes.checks import refuse_other_launchers
 
 COMMANDS = {
@@ -32,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         refuse_other_launchers()
         return _dispatch(arguments)
     except PrefrunError as error:
-        print(f"prefrun: {error}", file=sys.stderr)
+        print(f"prefrun: {visible(str(error))}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED

@@ -18,6 +18,8 @@ from prefrun.plugins import components, plugin_manager, registered
 
 HELP = "  remedy: `prefrun --help` lists commands, choices and keys"
 LONGEST_LINE = 300
+MANY = "evaluator"
+"""The group that takes several choices."""
 
 
 def config_error(error: Exception) -> Exception:
@@ -99,10 +101,9 @@ def _composition(error: Exception) -> str:
     cause = _omegaconf_cause(error)
     if several := re.match(r"Ambiguous value for argument '(.*)'", message):
         key, _, value = several[1].partition("=")
-        quoted = shlex.quote(f'{key}="{value}"')
         return (
-            f"{several[1]} holds several values\n  remedy: add -m to run each of them; or, if it "
-            f"is one value with commas, quote it: {quoted}"
+            f"{several[1]} holds several values\n"
+            f"  remedy: add -m to run each of them{_one_value(key, value)}"
         )
     if "is not a subclass of" in message:
         first = message.splitlines()[0]
@@ -116,7 +117,7 @@ def _composition(error: Exception) -> str:
             return f"there is no key {cause.full_key}.{advice}"
         return f"{_without(reason, message)}{reason}.{advice}"
     if word := re.match("Error merging override (.*)", message):
-        return f"{word[1]}: {reason}{_advice_on_value(reason)}"
+        return f"{word[1]}: {reason}{_advice_on_value(reason)}{_advice_on_list(word[1], reason)}"
     where = f"{cause.full_key}: " if cause.full_key else ""
     return f"{_without(reason, message)}{where}{reason}{_advice_on_value(reason)}"
 
@@ -157,3 +158,41 @@ def _advice_on_key(full_key: str, cause: OmegaConfBaseException) -> str:
 def _advice_on_value(reason: str) -> str:
     allowed = re.match(r"Invalid value '(.*)', expected one of \[(.*)\]", reason)
     return closest(allowed[1], allowed[2].split(", ")) if allowed else ""
+
+
+def _one_value(key: str, value: str) -> str:
+    """Say how KEY takes 'a,b' of the command line without -m: as a list, as text, or not at all."""
+    key = key.lstrip("+")
+    a_list = f"; or give a list: {shlex.quote(f'{key}=[{value}]')}"
+    quoted = shlex.quote(f'{key}="{value}"')
+    as_text = "" if set(value) & set("\"'\\") else f"; or quote one value with commas: {quoted}"
+    if key in GROUPS:
+        return a_list if key == MANY else ""
+    kind = type_of(key)
+    if kind is None:
+        return a_list + as_text
+    if "list" in kind:
+        return a_list
+    return as_text if "str" in kind or "Any" in kind else ""
+
+
+def _advice_on_list(word: str, reason: str) -> str:
+    if "is not a ListConfig, list or tuple" not in reason:
+        return ""
+    key, _, value = word.partition("=")
+    fixed = f"{key}=[{value.strip(chr(34) + chr(39))}]"
+    return f"\n  remedy: a list stands in brackets: {shlex.quote(fixed)}"
+
+
+def type_of(key: str) -> str | None:
+    """Return the type of the dotted KEY of a run, as its schema has it; None for an unknown one."""
+    from prefrun.commands.fields import all_keys_of
+    from prefrun.schema import RunConfig
+
+    group, _, name = key.partition(".")
+    configs = [item.config for (owner, _), item in components().items() if owner == group]
+    found = [(each.name, each.type) for config in configs for each in all_keys_of(config)]
+    found += [(f"{group}.{name}", each.type) for each in all_keys_of(RunConfig) if each.name == key]
+    if group == MANY:  # evaluator.NAME.KEY
+        name = name.partition(".")[2]
+    return next((kind for known, kind in found if known in (name, key)), None)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -13,8 +14,28 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
+from rich.segment import Segment
+from rich.text import Text
 
-console = Console(soft_wrap=True, highlight=False)
+from prefrun.escaping import visible
+
+
+class EscapingConsole(Console):
+    """Shows control and bidirectional characters of the text as escapes; its own styles work."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Return TEXT, made visible, as rich's own text."""
+        return super().render_str(visible(text), **options)
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterator[Segment]:
+        """Yield the pieces of RENDERABLE, their text made visible."""
+        for piece in super().render(renderable, options):
+            yield piece if piece.control else Segment(visible(piece.text), piece.style)
+
+
+console = EscapingConsole(soft_wrap=True, highlight=False)
 
 
 @contextmanager

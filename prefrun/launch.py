@@ -15,6 +15,7 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from omegaconf import OmegaConf
 
+from prefrun.arguments import ordered
 from prefrun.compose import register_configs
 from prefrun.config_checks import check_composed
 from prefrun.config_errors import config_error, hydra_error
@@ -38,7 +39,7 @@ def launch(arguments: Sequence[str]) -> int:
     """
     check_arguments(arguments)
     argv = (sys.argv[0], *arguments)
-    arguments = register_words(quoted_paths(arguments))
+    arguments = register_words(quoted_paths(ordered(arguments)))
     register_configs()
     before = os.environ.get(FULL_ERROR)
     wanted_traceback = before == "1"

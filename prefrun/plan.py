@@ -122,8 +122,6 @@ def make_plan(config: DictConfig) -> Plan:
     for name in config.evaluator or {}:
         value = to_object(config.evaluator[name], f"evaluator.{name}")
         evaluators[str(name)] = (component_of(value), value)
-    if not evaluators:
-        raise ConfigError("evaluator=[] measures nothing: choose one or more, such as [win_rate]")
     plain = OmegaConf.to_container(config, resolve=True, enum_to_str=True)
     assert isinstance(plain, dict)
     plain.pop("output_dir", None)

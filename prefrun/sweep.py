@@ -15,6 +15,7 @@ from filelock import FileLock
 from hydra.experimental.callback import Callback
 
 from prefrun.errors import ConfigError
+from prefrun.escaping import visible
 from prefrun.jobs.failures import COMMAND_ID, FAILED_JOBS, failures
 from prefrun.jobs.index import INDEX, Index, read_index, write_index
 from prefrun.plan import to_object
@@ -89,7 +90,7 @@ class Sweep(Callback):
         try:
             to_object(config.sweep, "sweep")
         except ConfigError as error:
-            print(f"prefrun: {error}", file=sys.stderr)
+            print(f"prefrun: {visible(str(error))}", file=sys.stderr)
             raise SystemExit(error.exit_code) from error
         Sweep.current = self
         print_foreign_plugins()

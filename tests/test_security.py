@@ -55,7 +55,6 @@ def keyword(call: ast.Call, name: str) -> object:
         ["+hydra.callbacks.x._target_=hydra.utils.get_method", "+hydra.callbacks.x.path=os.system"],
         ["+algo._target_=planting.plant"],
         ["+evaluator.x._target_=planting.plant"],
-        ["+hydra.job_logging.handlers.x.class=planting.plant"],
     ],
 )
 @pytest.mark.usefixtures("demo")
@@ -105,6 +104,52 @@ def test_a_target_that_the_user_trusts_is_called(prefrun, plugin_folder, tmp_pat
     assert not (tmp_path / "planted").exists()
     prefrun(*words, "trust_code=true")
     assert (tmp_path / "planted").exists()
+
+
+STRANGERS = {
+    "runs code": (
+        "hydra: {job_logging: {version: 1, root: {handlers: [x]},"
+        " handlers: {x: {class: planting.plant}}}}"
+    ),
+    "truncates a file": (
+        "hydra: {job_logging: {version: 1, root: {handlers: [x]},"
+        " handlers: {x: {class: logging.FileHandler, filename: keep.txt, mode: w}}}}"
+    ),
+    "sends a key": "hydra: {job: {env_set: {WANDB_BASE_URL: 'http://127.0.0.1:18099'}}}",
+}
+
+
+@pytest.mark.usefixtures("demo")
+@pytest.mark.parametrize("text", STRANGERS.values(), ids=STRANGERS)
+def test_a_strangers_file_does_none_of_what_its_logging_and_variables_ask(
+    prefrun, plugin_folder, tmp_path, text
+):
+    (plugin_folder / "planting.py").write_text(PLANTING)
+    (tmp_path / "keep.txt").write_text("kept")
+    folder = tmp_path / "mine" / "experiment"
+    folder.mkdir(parents=True)
+    (folder / "paper.yaml").write_text(f"# @package _global_\n{text}\n")
+    done = prefrun("--config-dir", "mine", "+experiment=paper", "algo=demo")
+    assert done.returncode == 2
+    assert "experiment/paper.yaml sets hydra." in done.stderr
+    assert (tmp_path / "keep.txt").read_text() == "kept"
+    assert not (tmp_path / "planted").exists()
+
+
+@pytest.mark.usefixtures("demo")
+def test_the_users_own_logging_and_variables_are_used(prefrun, tmp_path):
+    (tmp_path / "keep.txt").write_text("kept")
+    handler = "class: logging.FileHandler, filename: keep.txt, mode: w"
+    logging = f"{{version: 1, root: {{handlers: [x]}}, handlers: {{x: {{{handler}}}}}}}"
+    prefrun("algo=demo", f"++hydra.job_logging={logging}")
+    assert (tmp_path / "keep.txt").read_text() == ""
+
+
+@pytest.mark.parametrize("word", ["hydra.output_subdir=.hydra", "++hydra.output_subdir=x"])
+def test_hydras_copy_of_the_configuration_is_refused(prefrun, word):
+    done = prefrun("algo=lipo", word)
+    assert done.returncode == 2
+    assert "would hold its secrets" in done.stderr
 
 
 @pytest.mark.usefixtures("demo")

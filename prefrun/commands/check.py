@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from prefrun.commands.named import components_called
 from prefrun.component import Component
 from prefrun.errors import ConfigError
+from prefrun.escaping import visible
 from prefrun.records.columns import quoted_paths
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ def _show(entry: Registered, words: Sequence[str]) -> bool:
         verdict = suite.verdict(name)
         status = STATUSES.get(verdict.status, verdict.status)
         counts[status] += 1
-        print(f"  {status:<7}  {name}" + (f": {verdict.seen}" if verdict.seen else ""), flush=True)
+        seen = f": {verdict.seen}" if verdict.seen else ""
+        print(visible(f"  {status:<7}  {name}{seen}"), flush=True)
         if status == "FAILED":
             print(f"           must hold: {item.summary}")
     print(", ".join(f"{count} {status.lower()}" for status, count in counts.items()) + "\n")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefrun.commands.begun import open_run
 from prefrun.errors import ConfigError
+from prefrun.escaping import visible
 
 if TYPE_CHECKING:
     from prefrun.rundir.directory import RunDirectory
@@ -27,8 +28,8 @@ def diff(arguments: list[str]) -> int:
     if len(arguments) != 2 or any(word.startswith("-") for word in arguments):
         raise ConfigError("usage: prefrun diff RUN_A RUN_B")
     one, two = (open_run(Path(word)) for word in arguments)
-    print(f"A: {one.path}\nB: {two.path}")
-    print("\n".join(difference_lines(read_facts(one), read_facts(two))))
+    print(visible(f"A: {one.path}\nB: {two.path}"))
+    print(visible("\n".join(difference_lines(read_facts(one), read_facts(two)))))
     return 0
 
 

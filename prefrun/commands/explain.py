@@ -8,6 +8,7 @@ from prefrun.commands.fields import all_keys_of
 from prefrun.commands.named import components_called
 from prefrun.component import Component
 from prefrun.errors import ConfigError
+from prefrun.escaping import visible
 
 
 def explain(arguments: list[str]) -> int:
@@ -19,14 +20,14 @@ def explain(arguments: list[str]) -> int:
         raise ConfigError("usage: prefrun explain NAME|FILE, such as `prefrun explain lipo`")
     for entry in components_called(arguments[0].rpartition("=")[2]):
         component, plugin = entry.component, entry.plugin
-        print(f"{component.group}={component.name}: {component.summary}")
+        print(visible(f"{component.group}={component.name}: {component.summary}"))
         print(f"from {plugin.distribution} {plugin.version} ({component.factory})\n")
-        print(card_of(component))
+        print(visible(card_of(component)))
         print("\nkeys (value = default):")
         for key in all_keys_of(component.config):
-            print(f"  {component.prefix}.{key.name}={key.default}  ({key.type})")
+            print(visible(f"  {component.prefix}.{key.name}={key.default}  ({key.type})"))
             if key.text:
-                print(f"      {key.text}")
+                print(visible(f"      {key.text}"))
     return 0
 
 

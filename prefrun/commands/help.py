@@ -5,13 +5,17 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from textwrap import shorten
 
 from prefrun.commands.fields import all_keys_of
 from prefrun.component import GROUPS, Component
 from prefrun.errors import ConfigError, closest
+from prefrun.escaping import visible
 from prefrun.loss_file.registering import register_words
 from prefrun.plugins import components, plugin_manager
+from prefrun.schema import RunConfig
 
+LONGEST_TEXT = 110
 USAGE = """\
 usage: prefrun algo=NAME data=NAME [key=value ...]      train, evaluate and report one run
        prefrun -m algo=A,B seed=1,2,3 data=NAME         a sweep that ends in a comparison
@@ -20,11 +24,9 @@ usage: prefrun algo=NAME data=NAME [key=value ...]      train, evaluate and repo
 prefrun runs preference-learning experiments. Every key below can be set as key=value.
 """
 KEYS = """\
-keys scripts rely on:
-  output_dir=DIR  seed=N  trainer.max_steps=N  trainer.learning_rate=X  trainer.batch_size=N
+keys of a choice that scripts rely on:
   data.path=FILE|DIR  data.max_records=N  data.on_bad_record=error|skip  model.name=NAME|DIR
   algo.beta=X  algo.loss=NAME  tracker.mode=offline|online|disabled
-  launch=accelerate  launch.processes=N  launch.strategy=ddp|fsdp|deepspeed
 more: `prefrun COMMAND --help` says more of a command, `prefrun GROUP=NAME --help` lists the keys of
 a choice; `prefrun algo=... --cfg job` prints the whole configuration, `prefrun --info defaults`
 explains it; `eval "$(prefrun -sc install=bash)"` completes names in the shell."""
@@ -36,7 +38,7 @@ def print_help(arguments: Sequence[str], commands: Mapping[str, str]) -> int:
     chosen = [_find(word) for word in arguments if _is_choice(word)]
     if chosen:
         for component in chosen:
-            print("\n".join(_component_lines(component)))
+            print(visible("\n".join(_component_lines(component))))
         return 0
     print(USAGE)
     print("commands:")
@@ -46,10 +48,11 @@ def print_help(arguments: Sequence[str], commands: Mapping[str, str]) -> int:
         print(f"\n{group}=")
         for (owner, name), component in components().items():
             if owner == group:
-                print(f"  {name:<18} {component.summary}")
+                print(visible(f"  {name:<18} {component.summary}"))
+    print("\n" + "\n".join(_run_lines()))
     broken = [plugin for plugin in plugin_manager()[1] if plugin.error]
     for plugin in broken:
-        print(f"\nbroken plugin {plugin.name} ({plugin.distribution}): {plugin.error}")
+        print(visible(f"\nbroken plugin {plugin.name} ({plugin.distribution}): {plugin.error}"))
     print(f"\n{KEYS}")
     return 0
 
@@ -78,4 +81,15 @@ def _component_lines(component: Component) -> list[str]:
     lines = [f"{component.group}={component.name}: {component.summary}"]
     for key in all_keys_of(component.config):
         lines.append(f"  {component.prefix}.{key.name}={key.default}   ({key.type}) {key.text}")
+    return lines
+
+
+def _run_lines() -> list[str]:
+    """The keys that every run has, whatever is chosen, with their defaults."""
+    lines = ["keys of every run (key=default):"]
+    for key in all_keys_of(RunConfig):
+        if key.name not in GROUPS:
+            default = "DIR" if key.default == "required" else key.default
+            shown = f"{key.name}={default}"
+            lines.append(f"  {shown:<36} {shorten(key.text, LONGEST_TEXT, placeholder=' ...')}")
     return lines

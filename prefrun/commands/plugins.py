@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from prefrun.errors import ConfigError
+from prefrun.escaping import visible
 from prefrun.plugins import plugin_manager, registered
 
 HEADINGS = ("name", "kind", "version", "distribution", "source")
@@ -20,15 +21,17 @@ def plugins(arguments: list[str]) -> int:
     ]
     widths = [max(len(row[i]) for row in [HEADINGS, *rows]) for i in range(len(HEADINGS))]
     for row in [HEADINGS, *rows]:
-        print(
-            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        )
+        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
+        print(visible("  ".join(cells).rstrip()))
     for plugin in plugin_manager()[1]:
         if plugin.error:
-            print(
+            said = (
                 f"\nbroken: {plugin.name} ({plugin.distribution} {plugin.version}, "
                 f"{plugin.source}) failed to load: {plugin.error}\n"
-                f"  remedy: mend or uninstall it; PREFRUN_BLOCK={plugin.name} silences this",
+                f"  remedy: mend or uninstall it; PREFRUN_BLOCK={plugin.name} silences this"
+            )
+            print(
+                visible(said),
                 file=sys.stdout,
             )
     return 0

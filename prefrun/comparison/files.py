@@ -13,6 +13,7 @@ from prefrun.comparison.page.write import write_page
 from prefrun.comparison.pairing import PROMPTS, SEEDS
 from prefrun.comparison.tables import TextTable, all_tables
 from prefrun.comparison.wording import details, legend
+from prefrun.escaping import visible
 from prefrun.rundir.files import write_atomically
 from prefrun.rundir.sections import plugin_sections
 from prefrun.rundir.table import markdown_table
@@ -34,9 +35,9 @@ def write_comparison(comparison: Comparison, folder: Path) -> list[Path]:
     if comparison.metrics:
         write_plot(comparison, picture)
         paths.append(picture)
-    write_atomically(table, to_csv(comparison))
+    write_atomically(table, visible(to_csv(comparison)))
     write_atomically(paper, to_latex(comparison))
-    write_atomically(text, to_markdown(comparison, folder))
+    write_atomically(text, visible(to_markdown(comparison, folder)))
     paths.append(write_page(comparison, folder))
     return paths
 

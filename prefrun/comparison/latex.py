@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prefrun.comparison.compare import Comparison
 from prefrun.comparison.tables import Entry, TextTable, all_tables
+from prefrun.escaping import visible
 
 ESCAPED = {
     "\\": r"\textbackslash{}",
@@ -57,4 +58,4 @@ def _text(entry: Entry) -> str:
 
 
 def _escaped(text: str) -> str:
-    return "".join(ESCAPED.get(character, character) for character in text)
+    return "".join(ESCAPED.get(character, character) for character in visible(text))

@@ -16,6 +16,7 @@ from prefrun.comparison.wording import (
     p_text,
     value_text,
 )
+from prefrun.escaping import visible
 from prefrun.rundir.display import MISSING, format_number
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def _table(comparison: Comparison, metrics: Sequence[str]) -> Table:
         table.add_column(_heading(comparison, metric), justify="right", no_wrap=True)
     for row in comparison.rows:
         cells = [_cell(comparison, row, metric) for metric in metrics]
-        table.add_row(Text(row.label), str(len(row.runs)), *cells)
+        table.add_row(Text(visible(row.label)), str(len(row.runs)), *cells)
     if comparison.before:
         before = [format_number(comparison.before.get(metric)) for metric in metrics]
         table.add_row(BEFORE_LABEL, "", *before, style="dim")

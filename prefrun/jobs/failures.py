@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from prefrun.errors import PrefrunError
+from prefrun.escaping import visible
 from prefrun.jobs.claim import claim
 from prefrun.jobs.index import read_index
 from prefrun.rundir.directory import RunDirectory
@@ -40,7 +41,8 @@ def record_failure(
     with (sweep / FAILED_JOBS).open("a", encoding="utf-8") as file:
         file.write(json.dumps(failure) + "\n")
     kind = "" if isinstance(error, PrefrunError) else f"{type(error).__name__}: "
-    print(f"prefrun: job {number} in {folder} failed: {kind}{reason}", file=sys.stderr)
+    said = visible(f"job {number} in {folder} failed: {kind}{reason}")
+    print(f"prefrun: {said}", file=sys.stderr)
 
 
 def record_refusal(sweep: Path, number: int, overrides: Sequence[str], error: Exception) -> None:

@@ -6,6 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from prefrun.escaping import visible
 from prefrun.jobs.progress import JobProgress, Progress
 
 
@@ -25,7 +26,8 @@ def progress_table(progress: Progress) -> RenderableType:
             table.add_column(heading, overflow="fold")
         for job, state in jobs:
             step = f"{job.step} of {job.steps}" if job.steps else "-"
-            table.add_row(job.folder or ".", _words(job, progress), step, Text(state or job.reason))
+            said = Text(visible(state or job.reason))
+            table.add_row(job.folder or ".", _words(job, progress), step, said)
         parts.append(table)
     return Group(*parts)
 

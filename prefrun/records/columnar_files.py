@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from prefrun.errors import DataError
+from prefrun.records.limits import check_growth
 from prefrun.records.place import Place, ReadRow
 
 BATCH_ROWS = 256
@@ -20,7 +21,11 @@ def read_parquet(path: Path) -> Iterator[ReadRow]:
     number = 0
     try:
         with parquet.ParquetFile(path) as file:
+            on_disk, size = path.stat().st_size, 0
+            check_growth(path, _uncompressed(file.metadata), on_disk)
             for batch in file.iter_batches(batch_size=BATCH_ROWS):
+                size += batch.nbytes
+                check_growth(path, size, on_disk)
                 for row in batch.to_pylist():
                     number += 1
                     yield Place(str(path), number), row
@@ -29,6 +34,12 @@ def read_parquet(path: Path) -> Iterator[ReadRow]:
         raise DataError(problem, file=path, remedy="copy or download the file again") from error
     if not number:
         raise DataError("the file is empty", file=path, remedy="give a file with records")
+
+
+def _uncompressed(metadata: Any) -> int:
+    """Bytes of all columns as the file's own index has them, before anything is decompressed."""
+    groups = (metadata.row_group(number) for number in range(metadata.num_row_groups))
+    return sum(group.total_byte_size for group in groups)
 
 
 def is_saved_dataset(folder: Path) -> bool:

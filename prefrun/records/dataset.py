@@ -14,6 +14,7 @@ from prefrun.records.checking import usable_tree
 from prefrun.records.config import FileDataConfig, OnBadRecord
 from prefrun.records.converters.step_trees import to_step_tree
 from prefrun.records.format import Format
+from prefrun.records.limits import out_of_memory
 from prefrun.records.place import Place, ReadRow, Row
 from prefrun.records.split import DataSplit, ReadCounts
 from prefrun.records.tree import OVERALL, PreferenceTree
@@ -122,7 +123,10 @@ def _usable_trees(
 ) -> list[PreferenceTree]:
     check = ColumnCheck(record_format, config.ignore_columns)
     trees = _convert(check.checked(rows), record_format, config, counts)
-    found = list(islice(trees, config.max_records))
+    try:
+        found = list(islice(trees, config.max_records))
+    except MemoryError as error:
+        raise out_of_memory(config.path) from error
     if not found:
         first = f": {counts.problems[0]}" if counts.problems else ""
         raise DataError(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from prefrun.errors import DataError, closest
 from prefrun.records.columnar_files import is_saved_dataset, read_parquet, read_saved_dataset
+from prefrun.records.limits import out_of_memory
 from prefrun.records.place import ReadRow
 from prefrun.records.text_files import read_json_lines, read_json_list
 
@@ -37,7 +38,10 @@ def read_rows(path: str | Path) -> Iterator[ReadRow]:
         remedy = "check the path and its permissions"
         raise DataError(problem, file=path, remedy=remedy) from error
     for part in parts:
-        yield from part
+        try:
+            yield from part
+        except MemoryError as error:
+            raise out_of_memory(path) from error
 
 
 def stem(path: str | Path) -> str:

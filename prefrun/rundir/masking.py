@@ -7,13 +7,37 @@ from collections.abc import Mapping, Sequence
 from logging import Formatter, LogRecord
 from typing import Any
 
+from prefrun.escaping import visible
+
 MASK = "***"
-_NAME = r"(?:api_?key|access_?key|private_?key|token|secret|password|passwd|credentials?)"
-_SECRET_KEY = re.compile(rf"(?:^|[._-]){_NAME}$", re.IGNORECASE)
+_PLAIN = "key|auth|pwd|pat"
+"""Secrets where they are the name of a setting; in running text they are words as others are."""
+_NAME = (
+    r"(?:api|access|private|secret|account|master|signing|encryption|license|deploy)_?keys?"
+    r"|(?:auth|access|refresh|bearer)?_?token|(?:client)?_?secret|[A-Z]*passw(?:or)?d|passphrase"
+    r"|credentials?|cookie|authorization"
+)
+_SECRET_KEY = re.compile(rf"(?:^|[._-])(?:{_NAME}|{_PLAIN})$", re.IGNORECASE)
+_HARMLESS = re.compile(
+    r"(?:^|[._])(?:columns[.].*|(?:pad|eos|bos|unk|sep|cls|mask|end|stop|image|special)_token"
+    r"|(?:sort|group|primary|foreign|public|cache|column|field|record)_key)$",
+    re.IGNORECASE,
+)
+"""Names of columns, tokens of a vocabulary, and keys that open nothing."""
+_VALUE = r"""(?:"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|[^,}\]&\s'"]+)"""
 _INSIDE = re.compile(
-    rf"((?<![A-Za-z0-9])(?:\w+[_-])?{_NAME}['\"]?\s*\\?[:=]\s*)[^,}}\]&\s]+", re.IGNORECASE
+    r"(?P<name>(?<![A-Za-z0-9_-])[\w.-]{0,80}?"
+    rf"(?:(?<![A-Za-z0-9])(?:{_NAME})|[_-](?:{_PLAIN})|(?<=[.])(?:{_PLAIN})))"
+    rf"(?P<sign>\\?['\"]?\s*\\?[:=]\s*\\?)(?P<value>(?:(?:Bearer|Basic|Token)\s+)?{_VALUE})",
+    re.IGNORECASE,
+)
+_SETTING = re.compile(
+    rf"(?P<name>(?<![\w.-])(?:{_PLAIN}))(?P<sign>=|['\"]\s*:\s*|:\s*(?=['\"]))"
+    rf"(?P<value>(?!VALUE\b){_VALUE})",
+    re.IGNORECASE,
 )
 _URL_PASSWORD = re.compile(r"(\w+\\?://[^/\s:@\\]*\\?:)[^/\s@]+(@)")  # Hydra escapes colons
+_URL_TOKEN = re.compile(r"(\w+\\?://)[^/\s:@\\]{20,}(@)")
 
 
 def mask_arguments(arguments: Sequence[str]) -> list[str]:
@@ -29,7 +53,7 @@ def mask_arguments(arguments: Sequence[str]) -> list[str]:
 
 def mask_values(value: Any, key: str = "") -> Any:
     """Return nested VALUE with every entry below a key that names a secret masked."""
-    if key and is_secret(key) and value is not None:
+    if key and is_secret(key) and value is not None and not _is_section(key, value):
         return MASK
     if isinstance(value, Mapping):
         return {name: mask_values(item, str(name)) for name, item in value.items()}
@@ -40,7 +64,9 @@ def mask_values(value: Any, key: str = "") -> Any:
 
 def mask_text(text: str) -> str:
     """Return TEXT, such as a message, with what follows a name of a secret masked."""
-    return _URL_PASSWORD.sub(rf"\1{MASK}\2", _INSIDE.sub(rf"\1{MASK}", text))
+    for pattern in (_INSIDE, _SETTING):
+        text = pattern.sub(_hide, text)
+    return _URL_TOKEN.sub(rf"\1{MASK}\2", _URL_PASSWORD.sub(rf"\1{MASK}\2", text))
 
 
 def holds_mask(value: Any) -> bool:
@@ -54,17 +80,34 @@ class MaskingFormatter(Formatter):
     """Keeps secrets out of a log file, tracebacks included."""
 
     def format(self, record: LogRecord) -> str:
-        """Return the line, masked."""
-        return mask_text(super().format(record))
+        """Return the line, masked, with control characters as escapes."""
+        return visible(mask_text(super().format(record)))
 
 
 def is_secret(key: str) -> bool:
-    """Whether KEY, such as 'tracker.api_key', names a secret; 'max_new_tokens' does not."""
-    return _SECRET_KEY.search(key.replace("-", "_")) is not None
+    """Whether KEY, such as 'tracker.api_key' or 'OPENAI_KEY', names a secret.
+
+    'max_new_tokens', 'tokenizer.pad_token' and 'data.columns.key' do not.
+    """
+    key = key.replace("-", "_")
+    return bool(_SECRET_KEY.search(key)) and not _HARMLESS.search(key)
+
+
+def _is_section(key: str, value: Any) -> bool:
+    """Whether KEY, such as 'auth', is a heading of settings with names of their own."""
+    return isinstance(value, Mapping) and re.search(rf"(?:^|[.])(?:{_PLAIN})$", key) is not None
+
+
+def _hide(found: re.Match[str]) -> str:
+    """The text FOUND with its value masked, between quotes if it had some."""
+    if not is_secret(found["name"]):
+        return found[0]
+    quote = found["value"][:1] if found["value"][:1] in "\"'" else ""
+    return f"{found['name']}{found['sign']}{quote}{MASK}{quote}"
 
 
 def _mask_argument(argument: str) -> str:
-    key, equals, value = argument.partition("=")
+    key, equals, _ = argument.partition("=")
     if equals and is_secret(key.lstrip("+~-")):
         return f"{key}={MASK}"
-    return _URL_PASSWORD.sub(rf"\1{MASK}\2", key + equals + _INSIDE.sub(rf"\1{MASK}", value))
+    return mask_text(argument)

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from prefrun.escaping import one_line, visible
 from prefrun.rundir.directory import RunDirectory
 from prefrun.rundir.files import read_json, read_json_lines, write_atomically
 from prefrun.rundir.metrics import read_metrics
@@ -52,7 +53,7 @@ def write_report(
     ]
     text = "\n\n".join("\n".join(lines) for lines in sections if lines) + "\n"
     path = folder / directory.report.name
-    write_atomically(path, text)
+    write_atomically(path, visible(text))
     return path
 
 
@@ -80,7 +81,9 @@ def _heading(
 
 
 def _result(summary: Mapping[str, Any]) -> list[str]:
-    lines = ["## Result", "", *markdown_table(HEADINGS, result_rows(summary))]
+    rows = result_rows(summary)
+    shown = markdown_table(HEADINGS, rows) if rows else ["Nothing was measured."]
+    lines = ["## Result", "", *shown]
     missing = [f"- `{name}`: {reason}" for name, reason in summary["not_measured"].items()]
     if missing:
         lines += ["", "Not measured:", "", *missing]
@@ -104,7 +107,12 @@ def _records(manifest: Mapping[str, Any], summary: Mapping[str, Any]) -> list[st
     ]
     problems = manifest.get("data", {}).get("problems", [])
     if problems:
-        lines += ["", "Skipped:", "", *(f"- {line}" for line in problems[:SHOWN_PROBLEMS])]
+        lines += [
+            "",
+            "Skipped:",
+            "",
+            *(f"- {one_line(line)}" for line in problems[:SHOWN_PROBLEMS]),
+        ]
     if len(problems) > SHOWN_PROBLEMS:
         lines.append(f"- and {len(problems) - SHOWN_PROBLEMS} more")
     return lines
@@ -114,8 +122,16 @@ def _answers(directory: RunDirectory) -> list[str]:
     if not directory.samples.exists():
         return []
     lines = ["## Answers to held-out prompts"]
-    for sample in read_json_lines(directory.samples)[:SHOWN_SAMPLES]:
-        lines += ["", f"### Record {sample['id']}", "", "prompt", *_fenced(sample["prompt"])]
+    samples = read_json_lines(directory.samples)
+    answered = [each for each in samples if {"response", "baseline_response"} & set(each)]
+    for sample in answered[:SHOWN_SAMPLES]:
+        lines += [
+            "",
+            f"### Record {one_line(str(sample['id']))}",
+            "",
+            "prompt",
+            *_fenced(sample["prompt"]),
+        ]
         for when, prefix in (("before", "baseline_"), ("after", "")):
             if f"{prefix}response" in sample:
                 reward = sample.get(f"{prefix}reward")
@@ -150,7 +166,7 @@ def _origin(manifest: Mapping[str, Any]) -> list[str]:
         "python": f"{versions.get('python')} on {versions.get('os')}",
         "machine": _machine(manifest.get("hardware", {})),
     }
-    rows = [f"| {name} | {value} |" for name, value in facts.items() if value]
+    rows = [f"| {name} | {one_line(str(value))} |" for name, value in facts.items() if value]
     return ["## Made from", "", "| | |", "| --- | --- |", *rows, "", "All of it: `manifest.json`."]
 
 

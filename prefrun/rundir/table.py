@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from prefrun.escaping import visible
 from prefrun.rundir.display import format_change, format_interval, format_number
 
 if TYPE_CHECKING:
@@ -35,11 +36,13 @@ def result_table(summary: Mapping[str, Any]) -> Table:
     """Return SUMMARY's metrics as a table for the terminal, narrow enough for 80 columns."""
     from rich.table import Table
 
-    table = Table(title=f"{summary['name']}: {summary['steps']} steps")
+    rows = result_rows(summary)
+    note = "" if rows else ", nothing was measured"
+    table = Table(title=f"{summary['name']}: {summary['steps']} steps{note}")
     table.add_column("metric", no_wrap=True)
     for heading in ("before", "after", "95 % interval"):
         table.add_column(heading, justify="right")
-    for name, before, after, _, interval, better in result_rows(summary):
+    for name, before, after, _, interval, better in rows:
         table.add_row(f"{name} {ARROWS[better]}", before, after, interval)
     return table
 
@@ -52,4 +55,4 @@ def markdown_table(headings: tuple[str, ...], rows: list[tuple[str, ...]]) -> li
 
 
 def _escape(cell: str) -> str:
-    return cell.replace("|", "\\|").replace("\n", " ")
+    return visible(cell).replace("|", "\\|").replace("\n", " ")

@@ -6,6 +6,8 @@ import json
 import pytest
 
 from prefrun.errors import DataError
+from prefrun.records import limits, text_files
+from prefrun.records.limits import LONGEST_LINE, MOST_BLANK_LINES
 from prefrun.records.reading import read_rows, stem
 
 ROWS = [{"n": 1, "text": "one"}, {"n": 2, "text": "zwei \u2028 ü"}]
@@ -195,3 +197,76 @@ def test_a_damaged_saved_dataset(tmp_path):
     next((tmp_path / "saved").glob("*.arrow")).write_bytes(b"no")
     path = tmp_path / "saved"
     check(fault(path), path, None, "not a readable `datasets` folder", "save_to_disk")
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".jsonl.gz"])
+def test_an_endless_line_ends_early(tmp_path, suffix):
+    data = LINES + b"a" * (LONGEST_LINE + 2)
+    path = write(tmp_path / f"a{suffix}", gzip.compress(data, 1) if "gz" in suffix else data)
+    with pytest.raises(DataError) as error:
+        list(read_rows(path))
+    check(error.value, path, len(LINES.splitlines()) + 1, "longer than 64.0 MiB", "per line")
+
+
+def test_endless_blank_lines_end_early(tmp_path):
+    data = LINES + b"\n" * (MOST_BLANK_LINES + 9)
+    path = write(tmp_path / "a.jsonl.gz", gzip.compress(data, 1))
+    with pytest.raises(DataError, match="blank lines in a row"):
+        list(read_rows(path))
+
+
+def test_a_file_that_grows_absurdly_ends_early(tmp_path, monkeypatch):
+    monkeypatch.setattr(limits, "FREE_GROWTH", 1 << 20)
+    line = b'{"prompt": "the same", "chosen": "again", "rejected": "and again"}\n'
+    path = write(tmp_path / "a.jsonl.gz", gzip.compress(line * 60_000))
+    with pytest.raises(DataError, match="over 100 times its size") as error:
+        list(read_rows(path))
+    assert error.value.record
+    plain = write(tmp_path / "b.jsonl", line * 60_000)
+    assert sum(1 for _ in read_rows(plain)) == 60_000
+
+
+@pytest.mark.parametrize("encoded", [True, False])
+def test_a_parquet_file_that_grows_absurdly_ends_early(tmp_path, monkeypatch, encoded):
+    monkeypatch.setattr(limits, "FREE_GROWTH", 1 << 20)
+    pyarrow = pytest.importorskip("pyarrow")
+    pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "a.parquet"
+    rows = pyarrow.table({"prompt": ["a" * 1000] * 20_000})
+    pyarrow.parquet.write_table(rows, path, compression="zstd", use_dictionary=encoded)
+    with pytest.raises(DataError, match="over 100 times its size"):
+        list(read_rows(path))
+
+
+def test_a_list_is_read_as_a_whole_and_has_a_largest_size(tmp_path, monkeypatch):
+    monkeypatch.setattr(text_files, "LARGEST_LIST", 100)
+    path = write(tmp_path / "a.json", b"[" + b" " * 200 + b"]")
+    with pytest.raises(DataError, match="read as a whole") as error:
+        list(read_rows(path))
+    assert ".jsonl" in error.value.remedy
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.json"])
+def test_too_little_memory_says_what_was_read(tmp_path, monkeypatch, name):
+    def fail(*_: object, **__: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(text_files.json, "loads", fail)
+    path = write(tmp_path / name, LINES)
+    with pytest.raises(DataError, match="the memory is used up") as error:
+        list(read_rows(path))
+    assert error.value.file == path
+    assert "data.max_records" in error.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.jsonl", '{"prompt": "a", "chosen": "b", "chosen": "c"}\n'),
+        ("a.jsonl", '{"prompt": "a", "answers": [{"chosen": 1, "chosen": 1}]}\n'),
+        ("a.json", '[{"prompt": "a", "chosen": "b", "chosen": "c"}]'),
+    ],
+)
+def test_a_key_that_stands_twice_is_an_error(tmp_path, name, text):
+    path = write(tmp_path / name, text.encode())
+    assert "'chosen' stands twice" in str(fault(path))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from prefrun.cli import main
 from tests.together.conftest import Workplace
@@ -115,8 +117,16 @@ def test_a_wrong_or_missing_value(refused, words, said):
         (["algo=lipo data=ultrafeedback"], "give each as a word of its own"),
         ([*RUN, "data.path=my (file).jsonl"], "such as 'data.path=\"my (file).jsonl\"'"),
         ([*RUN, "data.path='x"], "cannot be read"),
-        ([*RUN, "data.path=a,b.jsonl"], "quote it: 'data.path=\"a,b.jsonl\"'"),
-        (["algo=lipo,dpo"], "add -m to run each of them"),
+        ([*RUN, "data.path=a,b.jsonl"], "with commas: 'data.path=\"a,b.jsonl\"'"),
+        (["algo=lipo,dpo"], "add -m to run each of them\n"),
+        (["evaluator=win_rate,kl"], "or give a list: 'evaluator=[win_rate,kl]'\n"),
+        (["trainer.max_steps=1,2"], "add -m to run each of them\n"),
+        ([*RUN, "--foo"], "there is no option --foo"),
+        ([*RUN, "--multirn", "seed=1,2"], "Did you mean '--multirun'?"),
+        ([*RUN, "-m", "seed=1,2", "--cfg", "job"], "-m and --cfg exclude each other"),
+        ([*RUN, "--info", "seed=1"], "invalid choice: 'seed=1'"),
+        ([*RUN, "--resolve"], "add --cfg job"),
+        ([*RUN, "--cfg"], "expected one argument"),
         (["explain", "lippo"], "Did you mean 'lipo'?"),
         (["report", "nowhere"], "nowhere"),
         (["diff", "one"], "usage: prefrun diff RUN_A RUN_B"),
@@ -162,3 +172,35 @@ def test_a_traceback_is_shown_to_who_asks_for_it(workplace: Workplace):
     assert done.returncode == 2
     assert "Traceback" in done.stderr
     assert done.stderr.rstrip().endswith("algo.beta=-1.0 must be above 0, and finite")
+
+
+@pytest.mark.parametrize("word", ["q_proj,v_proj", "q_proj", '"q_proj,v_proj"'])
+def test_the_remedy_for_a_list_is_a_word_that_works(refused, capsys, word):
+    key = "model.lora.target_modules"
+    message = refused("algo=dpo", "model=hf", "model.name=x", f"{key}={word}")
+    fixed = re.findall(rf"'({key}=\[.*\])'", message)
+    assert fixed == [f"{key}=[{word.strip(chr(34))}]"]
+    assert main(["algo=dpo", "model=hf", "model.name=x", *fixed, "--cfg", "job"]) == 0
+    assert "- q_proj" in capsys.readouterr().out
+
+
+def test_the_remedy_for_evaluators_is_a_word_that_works(refused, capsys):
+    [fixed] = re.findall(r"'(evaluator=\[.*\])'", refused(*RUN, "evaluator=win_rate,kl"))
+    assert main([*RUN, fixed, "--cfg", "job"]) == 0
+    assert "win_rate:" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [*RUN, "--cfg", "job", "trainer.max_steps=3"],
+        ["--cfg", "job", *RUN, "trainer.max_steps=3"],
+        [RUN[0], "-c", "job", *RUN[1:], "trainer.max_steps=3"],
+        [*RUN, "--package", "trainer", "trainer.max_steps=3", "--cfg=job"],
+    ],
+)
+def test_options_stand_anywhere_and_stdout_is_yaml(refused, capsys, words):
+    assert main(words) == 0
+    shown = capsys.readouterr().out
+    config = yaml.safe_load(shown)
+    assert config.get("trainer", config)["max_steps"] == 3
