@@ -58,8 +58,9 @@ def data() -> Path:
 @pytest.fixture(scope="session")
 def text(gemma: Path, data: Path) -> list[int]:
     """Token ids of real dialogues."""
-    from prefrun.records.reading import read_rows
     from transformers import AutoTokenizer
+
+    from prefrun.records.reading import read_rows
 
     tokenizer: Any = AutoTokenizer.from_pretrained(gemma)
     ids: list[int] = []

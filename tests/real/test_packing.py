@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +10,17 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from prefrun.policy.attention.kernel import Kernel
-from prefrun.policy.packing_choice import choose_packing
 from prefrun.policy.packing_check import problem_with
+from prefrun.policy.packing_choice import choose_packing
 from prefrun.policy.rounding import rounding_noise
 from tests.policy.test_packing_check import FAULTS
 
 
 @pytest.fixture(scope="module", params=[torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
-def model(request: pytest.FixtureRequest, gemma: Path) -> Iterator[Any]:
+def model(request: pytest.FixtureRequest, gemma: Path) -> Any:
     """The model in one number format."""
     loader: Any = AutoModelForCausalLM
-    yield loader.from_pretrained(gemma, dtype=request.param).eval()
+    return loader.from_pretrained(gemma, dtype=request.param).eval()
 
 
 def test_it_is_packed_and_knows_its_rounding(model: Any, text: list[int]) -> None:

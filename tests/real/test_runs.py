@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,11 @@ LORA = ("model.dtype=bfloat16", "model.lora.rank=8", "trainer.learning_rate=1e-3
 FULL = ("model.dtype=float32", "trainer.learning_rate=1e-5")
 
 
+def lines_of(path: Path) -> list[dict[str, Any]]:
+    """The objects of a file of JSON lines."""
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
 @pytest.mark.parametrize("training", [LORA, FULL], ids=["lora", "full"])
 def test_pairs_train_and_what_is_saved_is_what_was_measured(
     training: tuple[str, ...], prefrun: Callable[..., str], gemma: Path, data: Path, tmp_path: Path
@@ -30,10 +36,10 @@ def test_pairs_train_and_what_is_saved_is_what_was_measured(
     chosen = ["model=hf", f"model.name={gemma}", *training]
     printed = prefrun("algo=dpo", "data=hh", *pairs, *chosen, *SMALL, "output_dir=run")
     assert "forward packed trees, segments" in printed
-    losses = [json.loads(line)["loss"] for line in open(tmp_path / "run" / "metrics.jsonl")]
+    losses = [line["loss"] for line in lines_of(tmp_path / "run" / "metrics.jsonl")]
     assert losses[0] == pytest.approx(0.6931, abs=0.02)
     assert losses[-1] != losses[0]
-    samples = [json.loads(line) for line in open(tmp_path / "run" / "samples.jsonl")]
+    samples = lines_of(tmp_path / "run" / "samples.jsonl")
     assert any(sample["response"].strip() for sample in samples)
 
 
