@@ -58,11 +58,13 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in found}
 
 
-def cut(place: Workplace, output: str, *words: str) -> None:
+LONGER = ("trainer.max_steps=6", "trainer.checkpoint_steps=2")
+
+
+def cut(place: Workplace, output: str, *words: str, sweep: bool = False) -> None:
     """Kill a run, or the first job of a sweep, behind its second step."""
-    steps = ("trainer.max_steps=6", "trainer.checkpoint_steps=2")
-    process = place.start(*words, *WORDS, *steps, f"output_dir={output}")
-    folder = place.folder / output / ("0" if "-m" in words else "")
+    process = place.start(*["-m"] * sweep, *WORDS, *LONGER, *words, f"output_dir={output}")
+    folder = place.folder / output / ("0" if sweep else "")
     process.wait_until(lambda: (folder / "checkpoints" / "checkpoint-2").exists())
     process.send_signal(signal.SIGKILL)
     process.communicate()
@@ -219,14 +221,13 @@ def test_a_third_partys_file_is_part_of_a_jobs_identity(judged):
 def test_a_run_is_not_resumed_with_other_plugin_code_and_a_sweep_begins_anew(judged, plugin_folder):
     words = ("reward=words", "reward.file=words.txt", "evaluator=[reward]")
     cut(judged, "run", *words)
-    cut(judged, "sweep", "-m", "seed=1", *words)
+    cut(judged, "sweep", "seed=1", *words, sweep=True)
     code = plugin_folder / "prefrun_words" / "__init__.py"
     code.write_text(code.read_text().replace("sum(map", "-sum(map"))
     refused = judged.run("resume", "run")
     assert refused.returncode == 2
     assert "code of prefrun_words: " in refused.stderr
-    length = ("trainer.max_steps=6", "trainer.checkpoint_steps=2")
-    done = judged.run("-m", *WORDS, *length, "output_dir=sweep", "seed=1", *words)
+    done = judged.run("-m", *WORDS, *LONGER, "output_dir=sweep", "seed=1", *words)
     assert done.returncode == 0, done.stderr
     assert "goes on in" not in done.stdout
     assert (judged.folder / "sweep" / "0" / "summary.json").exists()
