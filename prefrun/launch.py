@@ -39,7 +39,8 @@ def launch(arguments: Sequence[str]) -> int:
     """
     check_arguments(arguments)
     argv = (sys.argv[0], *arguments)
-    arguments = register_words(quoted_paths(ordered(arguments)))
+    words = quoted_paths(ordered([_from_home(word) for word in arguments]))
+    arguments = register_words(words)
     register_configs()
     before = os.environ.get(FULL_ERROR)
     wanted_traceback = before == "1"
@@ -67,6 +68,13 @@ def launch(arguments: Sequence[str]) -> int:
     if job.error is not None:
         raise job.error
     return code or ended
+
+
+def _from_home(word: str) -> str:
+    """Return WORD with the home folder for '~' in output_dir, which Hydra would make a folder."""
+    key, equals, value = word.partition("=")
+    is_home = key == "output_dir" and value.startswith("~/")
+    return key + equals + os.path.expanduser(value) if is_home else word
 
 
 def _restore(before: str | None) -> None:

@@ -149,9 +149,11 @@ def _one_run_per_seed(
         by_seed: dict[int, RunResult] = {}
         for run in runs:
             if run.seed in by_seed:
+                other = by_seed[run.seed]
+                why = " (made by other code)" if run.origin.code != other.origin.code else ""
                 warnings.append(
                     f"{label} has seed {run.seed} twice; {run.path} is used, "
-                    f"{by_seed[run.seed].path} is not"
+                    f"{other.path}{why} is not"
                 )
             by_seed[run.seed] = run
         members[label] = list(by_seed.values())

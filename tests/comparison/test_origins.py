@@ -122,6 +122,15 @@ def test_other_code_of_older_runs_is_named_by_row(result):
     assert "algo=lipo has runs of different code (one in" in warning
 
 
+def test_a_seed_that_other_code_ran_again_says_so(result):
+    runs = [
+        result({"kl": 1.0}, seed=1, manifest={"code": {"fingerprint": mark}})
+        for mark in ("one", "two")
+    ]
+    (warning,) = compare(runs).warnings
+    assert f"{runs[1].path} is used, {runs[0].path} (made by other code) is not" in warning
+
+
 def test_another_number_format_is_named(result):
     runs = [
         result({"kl": 1.0}, seed=seed, manifest={"model": {"dtype": dtype}})

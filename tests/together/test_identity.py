@@ -7,9 +7,11 @@ import shutil
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from prefrun.policy.cache_file import DTYPES, HEADER, encode, sound_entries
 from tests.together.conftest import SMALL, Workplace
 
 pytestmark = pytest.mark.slow
@@ -56,11 +58,13 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in found}
 
 
-def cut(place: Workplace, output: str, *words: str) -> None:
+LONGER = ("trainer.max_steps=6", "trainer.checkpoint_steps=2")
+
+
+def cut(place: Workplace, output: str, *words: str, sweep: bool = False) -> None:
     """Kill a run, or the first job of a sweep, behind its second step."""
-    all_words = [*WORDS, "trainer.max_steps=6", "trainer.checkpoint_steps=2", *words]
-    process = place.start(*all_words, f"output_dir={output}")
-    folder = place.folder / output / ("0" if "-m" in words else "")
+    process = place.start(*["-m"] * sweep, *WORDS, *LONGER, *words, f"output_dir={output}")
+    folder = place.folder / output / ("0" if sweep else "")
     process.wait_until(lambda: (folder / "checkpoints" / "checkpoint-2").exists())
     process.send_signal(signal.SIGKILL)
     process.communicate()
@@ -108,6 +112,22 @@ def test_a_run_is_not_resumed_from_another_model(place, change):
     assert f"model.name={place.folder / 'start'}: {change}: " in refused.stderr
     assert "prefrun resume run --accept-changes" in refused.stderr
     assert files(place.folder / "run") == before
+
+
+def test_the_start_model_passes_the_gate_again(place):
+    cut(place, "run")
+    for file in (place.folder / "cache").rglob("*.logps"):
+        data = file.read_bytes()
+        entries = list(sound_entries(data))
+        values = [
+            np.frombuffer(data, DTYPES[each.itemsize], each.length, each.start + HEADER.size)
+            for each in entries
+        ]
+        pairs = zip(entries, values, strict=True)
+        file.write_bytes(b"".join(encode(each.key, value - 1) for each, value in pairs))
+    refused = place.run("resume", "run")
+    assert refused.returncode == 1
+    assert "step-0 gate: policy and reference differ" in refused.stderr
 
 
 def test_changes_that_are_accepted_are_told_with_the_result(place):
@@ -201,18 +221,26 @@ def test_a_third_partys_file_is_part_of_a_jobs_identity(judged):
 def test_a_run_is_not_resumed_with_other_plugin_code_and_a_sweep_begins_anew(judged, plugin_folder):
     words = ("reward=words", "reward.file=words.txt", "evaluator=[reward]")
     cut(judged, "run", *words)
-    cut(judged, "sweep", "-m", "seed=1", *words)
+    cut(judged, "sweep", "seed=1", *words, sweep=True)
     code = plugin_folder / "prefrun_words" / "__init__.py"
     code.write_text(code.read_text().replace("sum(map", "-sum(map"))
     refused = judged.run("resume", "run")
     assert refused.returncode == 2
     assert "code of prefrun_words: " in refused.stderr
-    length = ("trainer.max_steps=6", "trainer.checkpoint_steps=2")
-    done = judged.run("-m", *WORDS, *length, "output_dir=sweep", "seed=1", *words)
+    done = judged.run("-m", *WORDS, *LONGER, "output_dir=sweep", "seed=1", *words)
     assert done.returncode == 0, done.stderr
     assert "goes on in" not in done.stdout
     assert (judged.folder / "sweep" / "0" / "summary.json").exists()
     assert not (judged.folder / "sweep" / "1").exists()
+
+
+def test_a_run_directory_may_be_in_the_home_folder(workplace):
+    workplace.environment["HOME"] = str(workplace.folder / "home")
+    words = ("algo=scorer", "data=linear_world", "algo.steps=5")
+    done = workplace.run(*words, "output_dir=~/run")
+    assert done.returncode == 0, done.stderr
+    assert (workplace.folder / "home" / "run" / "summary.json").exists()
+    assert not (workplace.folder / "~").exists()
 
 
 def test_two_learning_rates_that_print_alike_are_two_rows(workplace):
