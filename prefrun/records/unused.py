@@ -83,7 +83,8 @@ class ColumnCheck:
     def _advice(self, names: Sequence[str], row: Row) -> str:
         """Return the mapping that would use NAMES, and how to say that they are not wanted."""
         prompt = self.format.prompt_field
-        ways = likely_mapping(names, [name for name in self.format.targets if name not in row])
+        open_targets = [each for each in self.format.targets if each == "prompt" or each not in row]
+        ways = likely_mapping(names, open_targets)
         if prompt in row and prompt not in names:
             ways = ways.replace(".prompt=", f".prompt={prompt}+")
         ignoring = self._ignoring(names)

@@ -47,14 +47,16 @@ def test_a_loss_trains_on_its_own_data(workplace, name):
     assert workplace.summary("run")["metrics"]["kl"]["after"] > 0
 
 
-def test_the_page_of_methods_is_current():
-    code = "import sys; sys.path.insert(0, 'docs'); import make_methods; print(make_methods.page())"
+@pytest.mark.parametrize("name", ["methods", "guides/layouts"])
+def test_a_page_made_from_runs_is_current(name):
+    maker = f"make_{name.rpartition('/')[2]}"
+    code = f"import sys; sys.path.insert(0, 'docs'); import {maker}; print({maker}.page())"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    page = (ROOT / "docs" / "methods.md").read_text()
-    assert done.stdout.strip() == page.strip(), "run `python docs/make_methods.py`"
+    page = (ROOT / "docs" / f"{name}.md").read_text()
+    assert done.stdout.strip() == page.strip(), f"run `python docs/{maker}.py`"
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)

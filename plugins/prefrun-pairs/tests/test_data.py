@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from prefrun.errors import ConfigError, DataError
 from prefrun.records.config import OnBadRecord
 from prefrun_pairs import prefrun_components, prefrun_config_dir
-from prefrun_pairs.config import HhConfig, TrlConfig, TrlFormat
+from prefrun_pairs.config import HhConfig, Source, TrlConfig, TrlFormat
 from prefrun_pairs.data import HhPairs, TrlRecords
 
 SHARED = Path(
@@ -191,3 +191,92 @@ def test_real_hh_pairs():
 def test_real_hh_pairs_stop_at_the_dialogues_that_part_early():
     with pytest.raises(DataError, match="line 149"):
         HhPairs(HhConfig(path=str(REAL))).load(0)
+
+
+def test_a_test_file_of_its_own(tmp_path):
+    train = write(tmp_path / "train.jsonl", [ROWS["preference"](n) for n in range(4)])
+    test = write(tmp_path / "test.jsonl", [ROWS["preference"](n) for n in range(3, 9)])
+    split = load_trl(train, test_path=test)
+    assert (len(split.train), len(split.test), split.counts.read) == (4, 6, 10)
+    assert split.note.startswith("1 of 6 held-out records have a prompt that is trained on")
+    hh = write(tmp_path / "hh.jsonl", [hh_row(n) for n in range(3)])
+    assert len(HhPairs(HhConfig(path=hh, test_path=hh)).load(0).test) == 3
+    bad = write(tmp_path / "bad.jsonl", [{"prompt": "p", "chosen": "a"}])
+    with pytest.raises(DataError, match=r"bad\.jsonl, line 1, field 'rejected': missing"):
+        load_trl(train, test_path=bad)
+
+
+def test_answers_that_nothing_names_are_no_prompts_alone(tmp_path):
+    row = {"prompt": "p", "response_0": "a b", "response_1": "c d"}
+    path = write(tmp_path / "data.jsonl", [row, row | {"prompt": "q"}])
+    with pytest.raises(DataError, match="columns response_0, response_1 would not be used") as got:
+        load_trl(path)
+    assert "data.columns.answers=[response_0,response_1]" in got.value.remedy
+
+
+HUB = {"source": Source.hub}
+
+
+def saved(tmp_path, rows, split="train"):
+    """Write ROWS as a file of SPLIT of a local data set; return the folder."""
+    folder = tmp_path / "org" / "pairs"
+    folder.mkdir(parents=True, exist_ok=True)
+    write(folder / f"{split}.jsonl", rows)
+    return str(folder)
+
+
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+    """Let `datasets` keep its files in the test's folder."""
+    import datasets.config
+
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
+
+
+def test_a_hub_data_set_by_name_and_split(tmp_path, own_cache):
+    rows = [{"system": "", "question": f"q{n}"} for n in range(6)]
+    rows = [row | {"chosen": "yes", "rejected": "no"} for row in rows]
+    saved(tmp_path, rows[:2], "test")
+    name = saved(tmp_path, rows)
+    config = TrlConfig(name=name, split="train[:4]", test_split="test", **HUB)
+    split = TrlRecords(config).load(0)
+    assert (split.name, len(split.train), len(split.test)) == ("trl-pairs", 4, 2)
+    assert split.train[0].prompt[-1].content == "q0"
+    with pytest.raises(DataError, match=r"hub failed: Unknown split .nosuch"):
+        TrlRecords(TrlConfig(name=name, split="nosuch", **HUB)).load(0)
+
+
+def test_a_configuration_of_a_hub_data_set(tmp_path, own_cache):
+    name = saved(tmp_path, [ROWS["preference"](n) for n in range(3)], "one")
+    saved(tmp_path, [ROWS["preference"](n) for n in range(5)], "two")
+    (tmp_path / "org" / "pairs" / "README.md").write_text(
+        "---\nconfigs:\n- config_name: a\n  data_files: one.jsonl\n"
+        "- config_name: b\n  data_files: two.jsonl\n---\n"
+    )
+    assert TrlRecords(TrlConfig(name=name, config="b", **HUB)).load(0).counts.used == 5
+    assert TrlRecords(TrlConfig(name=name, config="a", **HUB)).load(0).counts.used == 3
+    with pytest.raises(DataError, match=r"hub failed: .*(Config name|pick one)"):
+        TrlRecords(TrlConfig(name=name, **HUB)).load(0)
+
+
+def test_a_hub_that_cannot_be_reached(monkeypatch, own_cache):
+    from prefrun.builtin import hub
+
+    monkeypatch.setattr(hub, "is_reachable", lambda: False)
+    with pytest.raises(DataError, match="the Hugging Face hub cannot be reached") as got:
+        TrlRecords(TrlConfig(name="org/nowhere", **HUB)).load(0)
+    assert "data.path=FILE" in got.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("keys", "problem"),
+    [
+        ({"source": Source.hub}, r"needs data\.name=DATA_SET"),
+        ({"source": Source.hub, "name": "a/b", "path": "x"}, "name two sources"),
+        ({"path": "x", "name": "a/b"}, r"data\.name does nothing without data\.source=hub"),
+        ({"path": "x", "split": "test"}, r"data\.split does nothing without data\.source=hub"),
+    ],
+)
+def test_keys_of_another_source_are_refused(keys, problem):
+    with pytest.raises(ConfigError, match=problem):
+        TrlConfig(**keys)
