@@ -16,6 +16,7 @@ from prefrun.builtin.config import NoModelConfig
 from prefrun.console import console
 from prefrun.jobs.identity import identify
 from prefrun.loss_file.algorithm import FileLoss
+from prefrun.memory import LOADING, naming_out_of_memory
 from prefrun.plan import Plan, make_plan, missing_choice
 from prefrun.plugins import plugin_manager, print_foreign_plugins
 from prefrun.processes.checks import check_launch
@@ -125,6 +126,7 @@ def read_data(plan: Plan) -> DataSplit:
     return sharing.get("data", key, lambda: source.load(plan.seed))  # type: ignore[no-any-return]
 
 
+@naming_out_of_memory(LOADING)
 def prepare(plan: Plan, data: DataSplit) -> Inputs:
     """Make reward and algorithm: what is wrong with them shows before a model is loaded."""
     plan.build("model")  # its constructor looks whether the model can be there

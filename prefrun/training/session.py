@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from prefrun.console import progress
+from prefrun.memory import LOADING, REFERENCE, naming_out_of_memory
 from prefrun.plugins import plugin_manager
 from prefrun.policy.adapter import has_adapter
 from prefrun.policy.cache import ReferenceCache
@@ -46,10 +47,12 @@ class Session:
         self._hooks: Any = plugin_manager()[0].hook
 
     @cached_property
+    @naming_out_of_memory(LOADING)
     def loaded(self) -> LoadedModel:
         """The model to train, with its tokenizer."""
         return self._plan.build("model").load()  # type: ignore[no-any-return]
 
+    @naming_out_of_memory(LOADING)
     def load_again(self) -> LoadedModel:
         """Let go of a model that was trained in shards, and return a whole one for its weights."""
         self.__dict__["loaded"] = self._plan.build("model").load()
@@ -94,6 +97,7 @@ class Session:
         )
 
     @cached_property
+    @naming_out_of_memory(LOADING)
     def _frozen(self) -> LoadedModel:
         if has_adapter(self.loaded.model):
             return self.loaded
@@ -126,6 +130,7 @@ class Session:
         key = (id(data), self._plan.key("model"), self._plan.length_limits)
         return sharing.get("tokens", key, tokenise)[1]
 
+    @naming_out_of_memory(REFERENCE)
     def reference_of(
         self, tokenised: Sequence[TokenisedTree], model: LoadedModel | None = None
     ) -> list[BranchLogps]:
