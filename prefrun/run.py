@@ -26,7 +26,7 @@ from prefrun.rundir.directory import RunDirectory
 from prefrun.rundir.files import write_atomically, write_json
 from prefrun.rundir.lock import locked
 from prefrun.rundir.manifest import check_same_data, collect_manifest
-from prefrun.rundir.masking import MaskingFormatter, mask_values
+from prefrun.rundir.masking import MaskingFormatter, mask_handlers, mask_values
 from prefrun.rundir.run import Run
 from prefrun.rundir.status import fail, finish, interrupt, start
 from prefrun.schema import ALONE
@@ -206,7 +206,9 @@ def log_to(file: Path) -> Iterator[None]:
     """Send warnings and tracebacks of this run to FILE."""
     handler = logging.FileHandler(file, delay=True)
     handler.setLevel(logging.WARNING)
-    handler.setFormatter(MaskingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    line = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler.setFormatter(MaskingFormatter(line))
+    mask_handlers()
     logging.getLogger().addHandler(handler)
     try:
         yield
