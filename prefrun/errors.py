@@ -13,6 +13,10 @@ class PrefrunError(Exception):
     exit_code = 1
 
 
+class MemoryFullError(PrefrunError):
+    """The memory of the CPU or a GPU is used up. Says in which phase, and what to lower."""
+
+
 class RunPrunedError(PrefrunError):
     """A search ended the run early, since it could no longer be the best. No failure."""
 

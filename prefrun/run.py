@@ -17,6 +17,7 @@ from prefrun.console import console
 from prefrun.jobs.changes import check_unchanged, made_from, record_resumption
 from prefrun.jobs.identity import identify
 from prefrun.loss_file.algorithm import FileLoss
+from prefrun.memory import LOADING, naming_out_of_memory
 from prefrun.plan import Plan, make_plan, missing_choice
 from prefrun.plugins import plugin_manager, print_foreign_plugins
 from prefrun.processes.checks import check_launch
@@ -27,7 +28,7 @@ from prefrun.rundir.directory import RunDirectory
 from prefrun.rundir.files import write_atomically, write_json
 from prefrun.rundir.lock import locked
 from prefrun.rundir.manifest import check_same_data, collect_manifest
-from prefrun.rundir.masking import MaskingFormatter, mask_values
+from prefrun.rundir.masking import MaskingFormatter, mask_handlers, mask_values
 from prefrun.rundir.run import Run
 from prefrun.rundir.status import fail, finish, interrupt, start
 from prefrun.schema import ALONE
@@ -133,6 +134,7 @@ def read_data(plan: Plan) -> DataSplit:
     return sharing.get("data", key, lambda: source.load(plan.seed))  # type: ignore[no-any-return]
 
 
+@naming_out_of_memory(LOADING)
 def prepare(plan: Plan, data: DataSplit) -> Inputs:
     """Make reward and algorithm: what is wrong with them shows before a model is loaded."""
     plan.build("model")  # its constructor looks whether the model can be there
@@ -212,7 +214,9 @@ def log_to(file: Path) -> Iterator[None]:
     """Send warnings and tracebacks of this run to FILE."""
     handler = logging.FileHandler(file, delay=True)
     handler.setLevel(logging.WARNING)
-    handler.setFormatter(MaskingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    line = logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s")
+    handler.setFormatter(MaskingFormatter(line))
+    mask_handlers()
     logging.getLogger().addHandler(handler)
     try:
         yield

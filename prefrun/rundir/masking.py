@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from logging import Formatter, LogRecord
+from logging import Formatter, LogRecord, getLogger
 from typing import Any
 
 from prefrun.escaping import visible
@@ -77,11 +77,22 @@ def holds_mask(value: Any) -> bool:
 
 
 class MaskingFormatter(Formatter):
-    """Keeps secrets out of a log file, tracebacks included."""
+    """Keeps secrets and control characters out of a log, tracebacks included."""
+
+    def __init__(self, inner: Formatter) -> None:
+        super().__init__()
+        self._inner = inner
 
     def format(self, record: LogRecord) -> str:
-        """Return the line, masked, with control characters as escapes."""
-        return visible(mask_text(super().format(record)))
+        """Return the line of the inner formatter, masked, with control characters as escapes."""
+        return visible(mask_text(self._inner.format(record)))
+
+
+def mask_handlers() -> None:
+    """Let every handler that Hydra's logging gave the root logger mask what it writes."""
+    for handler in getLogger().handlers:
+        if not isinstance(handler.formatter, MaskingFormatter):
+            handler.setFormatter(MaskingFormatter(handler.formatter or Formatter()))
 
 
 def is_secret(key: str) -> bool:

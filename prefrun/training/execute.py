@@ -20,6 +20,7 @@ from prefrun.console import console, progress
 from prefrun.errors import ConfigError
 from prefrun.evaluation.context import Context
 from prefrun.evaluation.evaluate import evaluate_all, own_metrics
+from prefrun.memory import EVALUATING, RUNNING, SAVING, TRAINING, naming_out_of_memory
 from prefrun.plan import Plan
 from prefrun.rundir.directory import RunDirectory
 from prefrun.rundir.files import read_json, write_json
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 NO_MODEL = "none"
 
 
+@naming_out_of_memory(RUNNING)
 def execute(run: Run, job: Job, tracker: Tracker, watch: Stopwatch) -> dict[str, Any]:
     """Carry out the run and return its summary, which is also written. Raises PrefrunError."""
     from transformers import set_seed
@@ -92,6 +94,7 @@ def _freeze_imports() -> None:
     gc.freeze()
 
 
+@naming_out_of_memory(TRAINING)
 def _train(session: Session, algorithm: Algorithm) -> Outcome:
     if isinstance(algorithm, LossAlgorithm):
         return Outcome(session.train(algorithm))
@@ -104,6 +107,7 @@ def _train(session: Session, algorithm: Algorithm) -> Outcome:
     )
 
 
+@naming_out_of_memory(EVALUATING)
 def _evaluate_before(
     session: Session, plan: Plan, directory: RunDirectory, algorithm: Algorithm
 ) -> dict[str, Any]:
@@ -130,6 +134,7 @@ def _measured_by(plan: Plan, data: DataSplit) -> tuple[Any, ...]:
     return data.fingerprint, plan.key(*sections), plan.length_limits
 
 
+@naming_out_of_memory(EVALUATING)
 def _evaluate_after(
     session: Session,
     plan: Plan,
@@ -154,6 +159,7 @@ def _evaluators(plan: Plan) -> dict[str, Any]:
     return {name: item.load()(settings) for name, (item, settings) in plan.evaluators.items()}
 
 
+@naming_out_of_memory(SAVING)
 def _save_model(session: Session, directory: RunDirectory) -> None:
     """Write the final model in Hugging Face layout, whole or not at all."""
     staging = directory.path / "model.incomplete"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefrun.console import progress
 from prefrun.errors import PrefrunError
+from prefrun.memory import LOADING, REFERENCE, naming_out_of_memory
 from prefrun.plugins import plugin_manager
 from prefrun.policy.adapter import has_adapter
 from prefrun.policy.cache import ReferenceCache
@@ -51,10 +52,12 @@ class Session:
         self._hooks: Any = plugin_manager()[0].hook
 
     @cached_property
+    @naming_out_of_memory(LOADING)
     def loaded(self) -> LoadedModel:
         """The model to train, with its tokenizer."""
         return self._load()
 
+    @naming_out_of_memory(LOADING)
     def load_again(self) -> LoadedModel:
         """Let go of a model that was trained in shards, and return a whole one for its weights."""
         self.__dict__["loaded"] = self._load()
@@ -123,6 +126,7 @@ class Session:
         )
 
     @cached_property
+    @naming_out_of_memory(LOADING)
     def _frozen(self) -> LoadedModel:
         if has_adapter(self.loaded.model):
             return self.loaded
@@ -155,6 +159,7 @@ class Session:
         key = (id(data), self._plan.key("model"), self._plan.length_limits)
         return sharing.get("tokens", key, tokenise)[1]
 
+    @naming_out_of_memory(REFERENCE)
     def reference_of(
         self, tokenised: Sequence[TokenisedTree], model: LoadedModel | None = None
     ) -> list[BranchLogps]:

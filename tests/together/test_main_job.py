@@ -115,3 +115,17 @@ def test_wandb_offline_writes_one_run(workplace):
     workplace.train("tracked", "tracker=wandb", "tracker.mode=offline")
     assert len(list((workplace.folder / "tracked").rglob("run-*.wandb"))) == 1
     assert (workplace.folder / "tracked" / "wandb_id").read_text().strip()
+
+
+def test_a_run_may_only_train(workplace):
+    summary = workplace.train("only", "evaluator=[]", "trainer.max_steps=1")
+    assert summary["metrics"] == {}
+    assert (workplace.folder / "only" / "model").is_dir()
+    assert "Nothing was measured." in (workplace.folder / "only" / "report.md").read_text()
+
+
+def test_a_sweep_is_asked_for_anywhere_in_the_command(workplace):
+    words = ("algo=scorer", "data=linear_world", "-m", "seed=1,2", "algo.steps=2")
+    done = workplace.run(*words, "output_dir=sweep")
+    assert done.returncode == 0, done.stderr
+    assert len(list((workplace.folder / "sweep").glob("*/summary.json"))) == 2

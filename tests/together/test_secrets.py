@@ -12,6 +12,7 @@ WORDS = (
     *SMALL,
     "trainer.max_steps=2",
     *KEYED,
+    f"+hydra.job.env_set.OPENAI_KEY={SECRET}",
 )
 
 
@@ -39,6 +40,10 @@ def test_a_run_writes_no_secret_and_says_so_where_it_would_need_it_again(keyed):
     again = keyed.run("resume", "one")
     assert again.returncode == 2
     assert "holds no secrets, and so no tracker.api_key, tracker.url" in again.stderr
+
+
+def test_hydras_own_logging_writes_no_secret_either(keyed):
+    run_and_look(keyed, "hydra/job_logging=default")
 
 
 def test_a_sweep_writes_no_secret_and_still_finds_its_jobs(keyed):
