@@ -189,7 +189,8 @@ def loading_adapters(model: Any) -> Iterator[None]:
 
 @contextmanager
 def known_warnings_off() -> Iterator[None]:
-    """Peft 0.21 asks transformers 5.23 by a name that is deprecated there."""
+    """Peft 0.21 asks transformers 5.23 by a deprecated name, and says what it does for GPT-2."""
     with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "fan_in_fan_out is set to False", UserWarning)
         warnings.filterwarnings("ignore", "`is_gradient_checkpointing`", FutureWarning)
         yield
