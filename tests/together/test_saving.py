@@ -13,10 +13,15 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
+from peft import LoraConfig, get_peft_model
+from safetensors.torch import load_file
+from transformers import AutoModelForCausalLM
 
 from prefrun.algorithm import LossAlgorithm, RunAlgorithm
 from prefrun.training.saving import REFUSED
-from tests.together.conftest import SMALL, Workplace
+from prefrun_tiny.model import WEIGHTS
+from tests.together.conftest import MAIN, SMALL, Workplace
 from tests.together.test_methods import ALGORITHMS
 
 PLUGIN = '''
@@ -163,6 +168,33 @@ def test_adapters_on_adapters_are_saved_whole(noting):
     settings = (noting.folder / "two" / "model" / "adapter_config.json").read_text()
     assert json.loads(settings)["r"] == 2 + 3
     assert 0 < noting.summary("whole")["weights_moved"] <= 1
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning")
+@pytest.mark.parametrize("own", ["model.lora.rank=0", "model.lora.rank=3"])
+def test_an_interrupted_run_from_an_adapter_resumes_to_the_same_weights(workplace, own):
+    adapter = workplace.folder / "adapter"
+    lora = LoraConfig(r=2, target_modules="all-linear", task_type="CAUSAL_LM")
+    model = get_peft_model(AutoModelForCausalLM.from_pretrained(WEIGHTS), lora)
+    for name, value in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(value, std=0.05)
+    model.save_pretrained(adapter)
+    words = ("model=hf", f"model.name={adapter}", own, "evaluator=[ranking_accuracy]")
+    workplace.train("whole", *words)
+    cut = workplace.start(*MAIN, *SMALL, *words, "output_dir=cut")
+    cut.wait_until((workplace.folder / "cut" / "checkpoints" / "checkpoint-2").exists)
+    cut.kill()
+    cut.communicate()
+    done = workplace.run("resume", "cut")
+    assert done.returncode == 0, done.stderr
+    one, other = (
+        load_file(workplace.folder / name / "model" / "adapter_model.safetensors")
+        for name in ("whole", "cut")
+    )
+    assert one.keys() == other.keys()
+    for name, value in one.items():
+        torch.testing.assert_close(value, other[name], msg=name)
 
 
 SPOILT = """
