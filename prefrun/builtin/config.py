@@ -142,16 +142,19 @@ class ResponseLengthConfig:
     """Mean length of the policy's answers; no keys."""
 
 
+DEFAULT_ALPHA = 32
+
+
 @dataclass
 class LoraSettings:
-    """Low-rank adapters (Hu et al. 2021). The reference is the same model without them."""
+    """A new low-rank adapter (Hu et al. 2021). The reference is the same model without it."""
 
     rank: int = 0
     """Rank of the adapters; 0 = none, all weights are trained."""
-    alpha: int = 32
+    alpha: int = DEFAULT_ALPHA
     """The adapters' output is scaled by alpha / rank."""
     dropout: float = 0.0
-    """Of the adapters, in [0, 1); preference training switches all dropout off."""
+    """0: preference training runs without dropout, for policy and reference to agree."""
     target_modules: list[str] | None = None
     """Names of the linear layers that get one; null = all of them but the head."""
 
@@ -160,8 +163,26 @@ class LoraSettings:
             raise ConfigError(f"model.lora.rank={self.rank} must be at least 0")
         if not self.alpha > 0:
             raise ConfigError(f"model.lora.alpha={self.alpha} must be above 0")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"model.lora.dropout={self.dropout} must be in [0, 1)")
+        if self.dropout != 0:
+            raise ConfigError(
+                f"model.lora.dropout={self.dropout}: preference training runs without dropout\n"
+                "  remedy: leave it out"
+            )
+        if self.rank == 0 and (self.alpha, self.target_modules) != (DEFAULT_ALPHA, None):
+            key = "target_modules" if self.target_modules is not None else "alpha"
+            raise ConfigError(
+                f"model.lora.{key}={getattr(self, key)} does nothing with model.lora.rank=0\n"
+                "  remedy: model.lora.rank=8, or leave it out"
+            )
+
+
+class AdapterUse(Enum):
+    """What is done with a stored adapter that a run starts from."""
+
+    auto = "stack with model.lora.rank above 0, else train"
+    train = "the adapter is trained on"
+    stack = "it is frozen, and a new one of model.lora.rank is trained on top"
+    merge = "it is added to the weights, and all of them are trained"
 
 
 @dataclass
@@ -169,7 +190,7 @@ class HFModelConfig:
     """Any causal language model of transformers."""
 
     name: str = path_key("???", Holds.model)
-    """Local folder, or name on the Hugging Face hub."""
+    """Local folder of a model or a LoRA adapter, or a model's name on the Hugging Face hub."""
     revision: str | None = None
     """Branch, tag or commit on the hub; null = its main branch."""
     dtype: ModelDType = ModelDType.auto
@@ -180,4 +201,8 @@ class HFModelConfig:
     that gives the model's log-probs."""
     device: ModelDevice = ModelDevice.auto
     """auto = a GPU where there is one."""
+    adapter: AdapterUse = AdapterUse.auto
+    """If `name` is an adapter: train = it is trained on; stack = a new one of lora.rank is trained
+    on top of it, and both are saved as one; merge = it is added to the weights, and all are
+    trained; auto = stack with lora.rank above 0, else train. The reference has it in any case."""
     lora: LoraSettings = field(default_factory=LoraSettings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from typing import Any
 
 import torch
@@ -34,3 +35,54 @@ def no_progress_bar() -> Iterator[None]:
     finally:
         if shown:
             logging.enable_progress_bar()
+
+
+def fit_tokenizer(tokenizer: Any, model: Any, place: str) -> None:
+    """Give TOKENIZER a padding token that MODEL's embedding has; the attention mask hides it.
+
+    Raises ConfigError, naming PLACE, if the tokenizer has no such token, or knows other tokens that
+    the embedding lacks.
+    """
+    rows = model.get_input_embeddings().weight.shape[0]
+    pad = tokenizer.pad_token_id
+    if pad is None or pad >= rows:
+        if tokenizer.eos_token_id is None:
+            raise ConfigError(
+                f"{place}: the tokenizer has neither pad_token nor eos_token"
+                + (f" (pad_token is {pad}, the embedding has {rows} rows)" if pad else "")
+                + "\n  remedy: set one in its tokenizer_config.json"
+            )
+        tokenizer.pad_token = tokenizer.eos_token
+    beyond = {token: number for token, number in tokenizer.get_vocab().items() if number >= rows}
+    beyond = {token: number for token, number in beyond.items() if number != pad}
+    if beyond:
+        token, number = max(beyond.items(), key=lambda item: item[1])
+        raise ConfigError(
+            f"{place}: the tokenizer knows token {number} ({token!r}), and the model's embedding "
+            f"has {rows} rows, 0 to {rows - 1}\n  remedy: use the model's own tokenizer, or call "
+            f"model.resize_token_embeddings({number + 1}) and save model and tokenizer"
+        )
+
+
+def stored_tokenizer(tokenizer: Any) -> Any:
+    """Return TOKENIZER as it was read: a padding token of `fit_tokenizer` is for this run only."""
+    read = tokenizer.init_kwargs.get("pad_token")
+    if tokenizer.pad_token != tokenizer.eos_token or str(read) == tokenizer.eos_token:
+        return tokenizer
+    stored = deepcopy(tokenizer)
+    stored.pad_token = read
+    return stored
+
+
+def savable(model: Any) -> Any:
+    """Return MODEL with generation settings that transformers agrees to write.
+
+    Published models have a temperature and no `do_sample`; transformers reads and does not save it.
+    """
+    settings = model.generation_config
+    if settings is not None:
+        try:
+            settings.validate(strict=True)
+        except ValueError:
+            settings.do_sample = True
+    return model

@@ -12,11 +12,12 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
-from prefrun.builtin.config import ModelDevice
+from prefrun.builtin.adapters import StoredAdapter, adapted, base_problem, chosen_use
+from prefrun.builtin.config import AdapterUse, ModelDevice
 from prefrun.builtin.hub import is_reachable
-from prefrun.builtin.loading import chosen_device, no_progress_bar
+from prefrun.builtin.loading import chosen_device, fit_tokenizer, no_progress_bar, savable
 from prefrun.errors import ConfigError, first_sentence
-from prefrun.policy.adapter import adapter_base, adapter_digest, merged, with_lora
+from prefrun.policy.adapter import trained_on, with_lora
 from prefrun.policy.attention.kernel import Kernel
 from prefrun.policy.dropout import disable_dropout
 from prefrun.policy.fingerprint import fingerprint, folder_digest, weights_version
@@ -42,6 +43,10 @@ class Source:
     dtype: str = "auto"
     attention: str | None = None
     device: ModelDevice = ModelDevice.auto
+    adapter: AdapterUse = AdapterUse.auto
+    """What to do with the adapter in the folder; auto = it holds none."""
+    base_of: Path | None = None
+    """The adapter's folder, if this is an adapter's base model."""
 
     @property
     def own_attention(self) -> str | None:
@@ -58,7 +63,7 @@ class Source:
     @property
     def place(self) -> str:
         """What transformers is given."""
-        return str(self.folder or self.path)
+        return str(self.folder.absolute() if self.folder else self.path)
 
     def options(self) -> dict[str, Any]:
         """What every from_pretrained gets. Code from the hub is never run."""
@@ -76,7 +81,7 @@ class HFModel:
     def __init__(self, config: HFModelConfig) -> None:
         """Raises ConfigError where `model.name` is no name, or a folder that holds no model."""
         self.config = config
-        self.source = Source(
+        source = Source(
             path=config.name,
             name=Path(config.name).name,
             revision=config.revision,
@@ -84,7 +89,8 @@ class HFModel:
             attention=config.attention,
             device=config.device,
         )
-        _check_name(config.name, self.source.folder)
+        _check_name(config.name, source.folder)
+        self.source = replace(source, adapter=chosen_use(config, StoredAdapter.at(source.folder)))
 
     def load(self) -> LoadedModel:
         """Load model and tokenizer. Raises ConfigError naming the key to change."""
@@ -135,27 +141,45 @@ def _load(source: Source, lora: LoraSettings | None) -> LoadedModel:
     if sharing.enabled:
         model, tokenizer = deepcopy((model, tokenizer))
     model.to(chosen_device(source.device, "model.device"))
-    if lora is not None and lora.rank > 0:
-        model = with_lora(model, lora)
+    if source.adapter is AdapterUse.train and source.folder:
+        model = trained_on(model, source.folder)
+    elif lora is not None and lora.rank > 0:
+        model = with_lora(model, lora, _revision(source, model))
+    disable_dropout(model)
     return replace(start, model=model, tokenizer=tokenizer, weights_version=weights_version(model))
 
 
 def _load_start(source: Source) -> LoadedModel:
-    """Load the model as training finds it, but for adapters; in a sweep, which keeps it, on CPU."""
+    """Load the model as training finds it, but for what is trained of adapters.
+
+    In a sweep, which keeps it, on CPU.
+    """
     device = chosen_device(source.device, "model.device")
-    stored = source.folder and adapter_base(source.folder)
-    base = replace(source, path=stored) if stored else source
+    adapter = StoredAdapter.at(source.folder) if source.adapter is not AdapterUse.auto else None
+    base = source if adapter is None else _base(source, adapter)
     config = _read(base, AutoConfig)
     _check_causal(source, config)
-    tokenizer = _padded(source, _read(source, AutoTokenizer))
+    tokenizer = _read(base if adapter and not adapter.has_tokenizer else source, AutoTokenizer)
     model = _read_model(base, device)
-    weights = _weights(base, model)
-    if stored and source.folder:
-        model, weights = merged(model, source.folder), f"{weights} {adapter_digest(source.folder)}"
+    fit_tokenizer(tokenizer, model, f"model.name={source.path}")
+    digest = _weights(base, model)
+    if adapter is not None:
+        model = adapted(model, adapter, source.adapter)
+        digest = f"{digest} {adapter.digest}" if digest else None
     disable_dropout(model)
     model.eval()
-    digest = fingerprint(model, weights)
+    digest = fingerprint(model, digest)
     return LoadedModel(model, tokenizer, source.name, digest, attention=source.attention)
+
+
+def _base(source: Source, adapter: StoredAdapter) -> Source:
+    return replace(
+        source,
+        path=adapter.base,
+        revision=adapter.revision,
+        adapter=AdapterUse.auto,
+        base_of=adapter.folder,
+    )
 
 
 def _read(source: Source, loader: Any) -> Any:
@@ -176,6 +200,8 @@ def _not_loaded(source: Source, error: Exception) -> ConfigError:
                 "are not in the cache"
             )
             remedy = "go online, or give a local folder: model.name=FOLDER"
+    if source.base_of is not None:
+        return ConfigError(base_problem(source.base_of, source.path, reason))
     return ConfigError(f"model.name={source.path} cannot be loaded: {reason}\n  remedy: {remedy}")
 
 
@@ -189,17 +215,6 @@ def _check_causal(source: Source, config: Any) -> None:
             "not a causal language model\n  remedy: choose a model whose config.json names "
             f"{', '.join(sorted(names)) or 'a ...ForCausalLM'} under 'architectures'"
         )
-
-
-def _padded(source: Source, tokenizer: Any) -> Any:
-    if tokenizer.pad_token_id is None:
-        if tokenizer.eos_token_id is None:
-            raise ConfigError(
-                f"model.name={source.path}: the tokenizer has neither pad_token nor eos_token\n"
-                "  remedy: set one in its tokenizer_config.json"
-            )
-        tokenizer.pad_token = tokenizer.eos_token
-    return tokenizer
 
 
 def _read_model(source: Source, device: torch.device) -> Any:
@@ -231,9 +246,14 @@ def _read_model(source: Source, device: torch.device) -> Any:
             f"model.name={source.path}: the weights lack {len(report['missing_keys'])} tensors, "
             f"such as {some}\n  remedy: give a checkpoint of the whole causal language model"
         )
-    return model
+    return savable(model)
 
 
 def _weights(source: Source, model: Any) -> str | None:
     commit: str | None = getattr(model.config, "_commit_hash", None)
     return folder_digest(source.folder) if source.folder else commit
+
+
+def _revision(source: Source, model: Any) -> str | None:
+    """What finds the same model on the hub again; None for a local folder."""
+    return None if source.folder else _weights(source, model) or source.revision

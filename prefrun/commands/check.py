@@ -22,6 +22,7 @@ KITS = {
     "data": "prefrun.testing.data",
     "reward": "prefrun.testing.reward",
     "evaluator": "prefrun.testing.evaluator",
+    "model": "prefrun.testing.model",
     "tracker": "prefrun.testing.tracker",
 }
 """Where each group's `suite_of` is; importing one imports torch."""

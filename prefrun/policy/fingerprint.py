@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from prefrun.digest import file_digest
+from prefrun.policy.adapter import is_of_an_adapter
 
 WEIGHT_FILES = ("*.safetensors", "pytorch_model*.bin", "adapter_model.bin")
 VOLATILE = {
@@ -46,7 +47,8 @@ def fingerprint(model: Any, weights: str | None = None) -> str:
         "attention": str(base.config._attn_implementation),
     }
     if adapters:
-        tensors = {name: value for name, value in model.state_dict().items() if "lora_" in name}
+        state = model.state_dict()
+        tensors = {name: value for name, value in state.items() if is_of_an_adapter(name)}
         settings = {name: config.to_dict() for name, config in adapters.items()}
         parts["adapter"] = _configuration(settings)
         parts["adapter_weights"] = tensors_digest(tensors)
@@ -75,7 +77,9 @@ def tensors_digest(tensors: Mapping[str, torch.Tensor]) -> str:
 
 def weights_version(model: Any) -> int:
     """Count the in-place writes to the weights below any adapter: each optimizer step adds some."""
-    return sum(value._version for name, value in model.named_parameters() if "lora_" not in name)
+    return sum(
+        value._version for name, value in model.named_parameters() if not is_of_an_adapter(name)
+    )
 
 
 def _configuration(config: Mapping[str, Any]) -> str:

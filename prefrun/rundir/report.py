@@ -87,6 +87,8 @@ def _result(summary: Mapping[str, Any]) -> list[str]:
     missing = [f"- `{name}`: {reason}" for name, reason in summary["not_measured"].items()]
     if missing:
         lines += ["", "Not measured:", "", *missing]
+    if (moved := summary.get("weights_moved")) is not None:
+        lines += ["", f"{100 * moved:.3g} % of the model's weights moved in training."]
     return lines
 
 

@@ -23,6 +23,7 @@ def build_summary(
     timing: Mapping[str, float],
     cost: Mapping[str, float | None],
     records: Mapping[str, int],
+    weights_moved: float | None = None,
 ) -> dict[str, Any]:
     """Return the content of summary.json for a finished run.
 
@@ -30,7 +31,8 @@ def build_summary(
     (name -> value, low, high, per_record), `not_measured` (evaluator -> reason) and `directions`
     (name -> max, min or none). STEPS are optimizer steps, TIMING is seconds by phase, COST what
     `CostMeter.read` says, RECORDS holds read, used, skipped and truncated. A metric measured once
-    has None on the other side.
+    has None on the other side. WEIGHTS_MOVED is the share of weights that training changed, where
+    all were trained.
     """
     names = [
         *after["metrics"],
@@ -53,6 +55,7 @@ def build_summary(
         "timing": dict(timing),
         "cost": dict(cost),
         "records": dict(records),
+        "weights_moved": weights_moved,
     }
 
 

@@ -15,6 +15,7 @@ from prefrun.testing.algorithm import algorithm_checks, check_algorithm
 from prefrun.testing.batches import make_batch
 from prefrun.testing.data import check_data
 from prefrun.testing.evaluator import check_evaluator
+from prefrun.testing.model import check_model
 from prefrun.testing.reward import check_reward
 from prefrun.testing.suite import Check, Report, Verdict
 from prefrun.testing.tracker import check_tracker
@@ -25,6 +26,7 @@ __all__ = [
     "check_algorithm",
     "check_data",
     "check_evaluator",
+    "check_model",
     "check_reward",
     "check_tracker",
     "make_batch",

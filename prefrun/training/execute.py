@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
-import shutil
 from collections.abc import Mapping
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -20,7 +18,7 @@ from prefrun.console import console, progress
 from prefrun.errors import ConfigError
 from prefrun.evaluation.context import Context
 from prefrun.evaluation.evaluate import evaluate_all, own_metrics
-from prefrun.memory import EVALUATING, RUNNING, SAVING, TRAINING, naming_out_of_memory
+from prefrun.memory import EVALUATING, RUNNING, TRAINING, naming_out_of_memory
 from prefrun.plan import Plan
 from prefrun.rundir.directory import RunDirectory
 from prefrun.rundir.files import read_json, write_json
@@ -31,9 +29,10 @@ from prefrun.rundir.summary import build_summary
 from prefrun.sharing import sharing
 from prefrun.tracker import Tracker
 from prefrun.training.cost import CostMeter
-from prefrun.training.disk import reporting_full_disk
 from prefrun.training.record import record_machine, record_model
+from prefrun.training.saving import save_model
 from prefrun.training.session import Session
+from prefrun.training.start import check_start
 
 if TYPE_CHECKING:
     from prefrun.records.split import DataSplit
@@ -57,6 +56,8 @@ def execute(run: Run, job: Job, tracker: Tracker, watch: Stopwatch) -> dict[str,
     record_machine(directory)
     try:
         if algorithm.uses_model:
+            for note in check_start(session.loaded, plan.trainer, plan.evaluation):
+                console.print(f"  note    {note}", markup=False)
             record_model(directory, session.loaded, session.packing)
             console.print(f"  forward {session.packing.note}", markup=False)
         before = _evaluate_before(session, plan, directory, algorithm)
@@ -66,8 +67,10 @@ def execute(run: Run, job: Job, tracker: Tracker, watch: Stopwatch) -> dict[str,
         watch.lap("training")
         after = _evaluate_after(session, plan, directory, outcome, before)
         watch.lap("evaluation")
+        moved = None
         if outcome.policy is not None and not isinstance(algorithm, DecodingAlgorithm):
-            _save_model(session, directory)
+            moved = session.share_moved()
+            save_model(session, directory)
         summary = build_summary(
             run=run,
             model=session.loaded.name if algorithm.uses_model else NO_MODEL,
@@ -77,6 +80,7 @@ def execute(run: Run, job: Job, tracker: Tracker, watch: Stopwatch) -> dict[str,
             timing=watch.seconds,
             cost=cost.read(session.tokens, plan.launch.processes or 1),
             records=_record_counts(session),
+            weights_moved=moved,
         )
         write_json(directory.summary, summary)
         write_report(directory, with_curves=run.group is None)  # the comparison shows a sweep's
@@ -157,18 +161,6 @@ def _evaluate_after(
 
 def _evaluators(plan: Plan) -> dict[str, Any]:
     return {name: item.load()(settings) for name, (item, settings) in plan.evaluators.items()}
-
-
-@naming_out_of_memory(SAVING)
-def _save_model(session: Session, directory: RunDirectory) -> None:
-    """Write the final model in Hugging Face layout, whole or not at all."""
-    staging = directory.path / "model.incomplete"
-    shutil.rmtree(staging, ignore_errors=True)
-    with reporting_full_disk(staging, directory.path):
-        session.loaded.model.save_pretrained(staging)
-        session.loaded.tokenizer.save_pretrained(staging)
-    shutil.rmtree(directory.model, ignore_errors=True)
-    os.replace(staging, directory.model)
 
 
 def _record_counts(session: Session) -> dict[str, int]:

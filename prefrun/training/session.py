@@ -79,9 +79,12 @@ class Session:
     @cached_property
     def tokeniser(self) -> Tokeniser:
         """Turns trees into token ids under the run's length limits."""
+        return self._tokeniser_of(self.loaded)
+
+    def _tokeniser_of(self, loaded: LoadedModel) -> Tokeniser:
         trainer = self.config.trainer
         return Tokeniser(
-            self.loaded.tokenizer, trainer.max_length, trainer.max_prompt_length, trainer.truncation
+            loaded.tokenizer, trainer.max_length, trainer.max_prompt_length, trainer.truncation
         )
 
     @cached_property
@@ -112,18 +115,31 @@ class Session:
 
     def policy(self) -> Policy:
         """The model being trained, as a policy."""
-        return self._policy_of(self.loaded)
+        return self.policy_of(self.loaded)
 
     def reference(self) -> Policy:
         """The frozen start model: the adapter switched off, or the weights loaded once more."""
-        policy = self._policy_of(self._frozen)
+        policy = self.policy_of(self._frozen)
         return policy.reference_view() if policy.has_adapter else policy
 
-    def _policy_of(self, loaded: LoadedModel) -> ModelPolicy:
-        sizes = self.config.evaluation
-        return ModelPolicy(
-            loaded, self.tokeniser, sizes.batch_size, self.packing, sizes.batch_tokens
-        )
+    def policy_of(self, loaded: LoadedModel, packing: Packing | None = None) -> ModelPolicy:
+        """LOADED as a policy, its tokenizer under the run's length limits."""
+        sizes, own = self.config.evaluation, loaded.tokenizer is self.loaded.tokenizer
+        tokeniser = self.tokeniser if own else self._tokeniser_of(loaded)
+        packing = packing or self.packing
+        return ModelPolicy(loaded, tokeniser, sizes.batch_size, packing, sizes.batch_tokens)
+
+    def share_moved(self) -> float | None:
+        """Share of the weights that training changed; None if only an adapter was trained."""
+        from prefrun.training.saving import share_moved
+
+        model = self.loaded.model
+        return None if has_adapter(model) else share_moved(model, self._frozen.model)
+
+    def release_reference(self) -> None:
+        """Let go of the second, frozen model, if there is one: what it is for is over."""
+        self.__dict__.pop("_frozen", None)
+        gc.collect()
 
     @cached_property
     @naming_out_of_memory(LOADING)

@@ -17,6 +17,7 @@ from transformers.trainer_utils import rotate_checkpoints
 
 from prefrun.algorithm import LossAlgorithm, LossOutput
 from prefrun.errors import PrefrunError
+from prefrun.policy.adapter import loading_adapters
 from prefrun.policy.collate import STEP_EMBEDDINGS, branch_batch
 from prefrun.policy.logprobs import token_logprobs
 from prefrun.training.companion import Companion
@@ -205,7 +206,8 @@ class PreferenceTrainer(Trainer):
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         """Read the policy's weights and the algorithm's own."""
-        super()._load_from_checkpoint(resume_from_checkpoint, model)
+        with loading_adapters(model or self.model):
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
         self.companion.load(Path(resume_from_checkpoint))
 
     def _get_output_dir(self, trial: Any) -> str:

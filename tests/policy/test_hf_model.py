@@ -9,6 +9,7 @@ import torch
 
 from prefrun.builtin import hub
 from prefrun.builtin.config import HFModelConfig, LoraSettings, ModelDevice, ModelDType
+from prefrun.builtin.loading import stored_tokenizer
 from prefrun.builtin.model import HFModel, load_folder
 from prefrun.errors import ConfigError
 from prefrun.policy.dropout import disable_dropout
@@ -82,22 +83,6 @@ def test_lora_on_chosen_layers(folder):
         load(folder, lora=LoraSettings(rank=2, target_modules=["nothing"]))
 
 
-def test_saved_adapter_is_merged_into_its_base(folder, tmp_path, tokenizer):
-    adapted = load(folder, lora=LoraSettings(rank=4))
-    for name, parameter in adapted.model.named_parameters():
-        if "lora_B" in name:
-            torch.nn.init.normal_(parameter)
-    adapted.model.save_pretrained(tmp_path / "adapter")
-    tokenizer.save_pretrained(tmp_path / "adapter")
-    merged = load(tmp_path / "adapter")
-    ids = torch.tensor([[5, 6, 7]])
-    torch.testing.assert_close(
-        merged.model(ids).logits, adapted.model(ids).logits, rtol=0, atol=1e-4
-    )
-    assert merged.fingerprint != adapted.fingerprint
-    assert not any("lora_" in name for name, _ in merged.model.named_parameters())
-
-
 def test_dropout_is_off_and_the_saved_config_keeps_its_own(folder, tmp_path):
     edit_config(folder, attention_dropout=0.5)
     model = load(folder).model.train()
@@ -125,6 +110,41 @@ def test_tokenizer_without_pad_token_pads_with_eos(folder, make_tokenizer, trees
     make_tokenizer(pad_token=None, eos_token=None).save_pretrained(folder)
     with pytest.raises(ConfigError, match="neither pad_token nor eos_token"):
         load(folder)
+
+
+@pytest.fixture
+def full(folder, make_model, tokenizer):
+    """A model whose embedding has no row to spare."""
+    make_model("llama", vocab_size=len(tokenizer)).save_pretrained(folder)
+    return folder
+
+
+def test_padding_token_beyond_the_embedding_is_replaced_for_the_run_only(
+    full, make_tokenizer, folder
+):
+    tokenizer = make_tokenizer()
+    tokenizer.add_special_tokens({"pad_token": "[PAD]"})
+    tokenizer.save_pretrained(folder)
+    loaded = load(folder).tokenizer
+    assert loaded.pad_token_id == loaded.eos_token_id
+    assert stored_tokenizer(loaded).pad_token == "[PAD]"
+    make_tokenizer(pad_token=None).save_pretrained(folder)
+    assert stored_tokenizer(load(folder).tokenizer).pad_token is None
+
+
+def test_tokenizer_larger_than_the_embedding_is_refused(full, folder, tokenizer):
+    tokenizer.add_tokens(["<|one|>", "<|two|>"])
+    tokenizer.save_pretrained(folder)
+    last = len(tokenizer) - 1
+    with pytest.raises(
+        ConfigError, match=rf"knows token {last} .*<.two.>.* has \d+ rows.*\n.*resize_token_emb"
+    ):
+        load(folder)
+
+
+def test_generation_settings_that_cannot_be_saved_are_mended(folder, tmp_path):
+    (folder / "generation_config.json").write_text('{"temperature": 0.7}')
+    load(folder).model.save_pretrained(tmp_path / "saved")
 
 
 def test_loaded_tokenizer_has_its_template(folder, trees, tokenizer):
@@ -194,7 +214,10 @@ def test_gpu_that_is_not_there_is_refused(folder):
         load(folder, device=ModelDevice.cuda)
 
 
-@pytest.mark.parametrize("wrong", [{"rank": -1}, {"alpha": 0}, {"dropout": 1.0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"rank": -1}, {"alpha": 0}, {"dropout": 0.1}, {"alpha": 16}, {"target_modules": ["q_proj"]}],
+)
 def test_impossible_lora_settings_are_refused(wrong):
     with pytest.raises(ConfigError, match=r"model\.lora\."):
         LoraSettings(**wrong)

@@ -48,6 +48,12 @@ def test_the_table_shows_before_after_and_change(directory):
     assert "| kl | 0.000 | 2.000 | +2.000 |  |  |" in text
 
 
+def test_the_share_of_weights_that_moved_is_told(directory):
+    assert "weights moved" not in write_report(directory).read_text()
+    change(directory.summary, weights_moved=0.0213)
+    assert "2.13 % of the model's weights moved" in write_report(directory).read_text()
+
+
 def test_every_picture_is_there_and_linked(directory):
     text = write_report(directory).read_text()
     linked = re.findall(r"\((plots/.*?\.png)\)", text)
