@@ -1,4 +1,4 @@
-"""Whether what a loss returned can be trained on; if not, an error that names the loss's line."""
+"""Calls a loss, and names its line if it fails or returns what cannot be trained on."""
 
 from __future__ import annotations
 
@@ -11,19 +11,25 @@ import torch
 from torch import Tensor
 
 from prefrun.algorithm import LossAlgorithm, LossOutput, Term
-from prefrun.errors import PluginError
+from prefrun.errors import PluginError, PrefrunError
 from prefrun.loss_file.algorithm import FileLoss
-from prefrun.loss_file.pointing import at_line
+from prefrun.loss_file.pointing import at_line, where
+from prefrun.policy.batch import BranchBatch
 
 ONE_EACH = "a term has one value and one weight per tree, pair or list, both of shape [N]"
 
 
-def checked(algorithm: LossAlgorithm, output: Any, logps: Tensor) -> LossOutput:
-    """Return OUTPUT, what the loss of ALGORITHM made of a batch with the log-probs LOGPS.
-
-    Raises PluginError, naming file and line of the loss, if it cannot be trained on.
-    """
-    problem = problem_of(output, logps)
+def output_of(algorithm: LossAlgorithm, batch: BranchBatch) -> LossOutput:
+    """Call the loss of ALGORITHM. Raises PluginError, naming its file and line, if it fails or
+    returns what cannot be trained on."""
+    try:
+        output: Any = algorithm.loss(batch)
+    except (PrefrunError, MemoryError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        file, line = _place_of(algorithm)
+        raise PluginError(where(error, file, line)) from error
+    problem = problem_of(output, batch.policy_token_logps)
     if problem:
         raise PluginError(at_loss(algorithm, problem))
     assert isinstance(output, LossOutput)
@@ -77,10 +83,18 @@ def least_weight(output: LossOutput) -> Tensor:
 def at_loss(algorithm: LossAlgorithm, problem: str) -> str:
     """Return 'FILE:LINE: NAME PROBLEM', the place being that of the loss of ALGORITHM."""
     if isinstance(algorithm, FileLoss):
-        file = algorithm.file
-        return at_line(file.path, file.line, f"{file.function.__name__} {problem}")
-    name = f"{type(algorithm).__name__}.loss"
+        name = algorithm.file.function.__name__
+    else:
+        name = f"{type(algorithm).__name__}.loss"
+    file, line = _place_of(algorithm)
+    return at_line(file, line, f"{name} {problem}")
+
+
+def _place_of(algorithm: LossAlgorithm) -> tuple[Path, int]:
+    """File and line of the loss; line 1 of its module if it has no code to look at."""
+    if isinstance(algorithm, FileLoss):
+        return algorithm.file.path, algorithm.file.line
     code = getattr(inspect.unwrap(type(algorithm).loss), "__code__", None)
     if code is None:
-        return f"{type(algorithm).__module__}: {name} {problem}"
-    return at_line(Path(code.co_filename), code.co_firstlineno, f"{name} {problem}")
+        return Path(inspect.getfile(type(algorithm))), 1
+    return Path(code.co_filename), code.co_firstlineno

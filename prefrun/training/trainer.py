@@ -24,7 +24,7 @@ from prefrun.training.disk import reporting_full_disk
 from prefrun.training.empty_step import NO_GRADIENT, NOTHING_WEIGHED, EmptySteps, can_teach
 from prefrun.training.finite import NonFiniteError, complaint
 from prefrun.training.joint import LOGPS, join, results_of, share, slopes_by
-from prefrun.training.output_check import checked
+from prefrun.training.output_check import output_of
 from prefrun.training.spread import any_process, backward, in_step_with_others, means
 from prefrun.training.weighing import share_of_step, weigh
 
@@ -161,7 +161,7 @@ class PreferenceTrainer(Trainer):
     ) -> Tensor:
         """Return these records' share of the step's loss; a pass that COUNTS leaves its numbers."""
         batch = branch_batch(inputs, logps, extras)
-        output = checked(self.algorithm, self.algorithm.loss(batch), logps)
+        output = output_of(self.algorithm, batch)
         # DDP averages gradients over processes; the totals already span them
         loss: Tensor = share_of_step(self.algorithm, output, self._totals) * self.args.world_size
         if not torch.isfinite(loss):

@@ -12,7 +12,7 @@ from prefrun.algorithm import LossAlgorithm, LossOutput
 from prefrun.errors import PluginError
 from prefrun.policy.collate import branch_batch
 from prefrun.training.empty_step import blank_extras
-from prefrun.training.output_check import at_loss, checked, least_weight
+from prefrun.training.output_check import at_loss, least_weight, output_of
 
 
 def weigh(
@@ -28,8 +28,7 @@ def weigh(
         zeros = torch.zeros(inputs["token_mask"].shape, device=inputs["token_mask"].device)
         extras = blank_extras(inputs, algorithm, width)
         with torch.no_grad():
-            output = algorithm.loss(branch_batch(inputs, zeros, extras))
-        output = checked(algorithm, output, zeros)
+            output = output_of(algorithm, branch_batch(inputs, zeros, extras))
         if not least_weight(output) >= 0:
             raise PluginError(at_loss(algorithm, "returned a weight below 0, or NaN"))
         for name, term in output.terms.items():
