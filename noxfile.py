@@ -34,6 +34,7 @@ TOOLS = [
     "ruff",
     "selenium",
     "submitit",
+    "trl",
 ]
 BARE = ["--without-pip"]  # pip is one of the shared packages
 
@@ -221,7 +222,6 @@ def bench(session: nox.Session) -> None:
     """Compare steps and a sweep with TRL's; words after `--` are those of benchmarks/step.py."""
     needed = [".", "plugins/prefrun-pairwise", "plugins/prefrun-ultrafeedback"]
     overlay(session, *editable(*needed))
-    session.install("-q", "-c", "constraints.txt", "trl")
     session.env["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS")  # None: all cores
     if not session.posargs:
         session.run("python", "benchmarks/sweep.py", "--output", "benchmarks/results/sweep.json")

@@ -21,11 +21,10 @@ from typing import Any
 
 from machine import machine
 
-SEEDS = 12
+ALGORITHMS = ("lipo", "dpo")
 WORDS = (
     "-m",
-    "algo=lipo,dpo",
-    f"seed=range(1,{SEEDS + 1})",
+    f"algo={','.join(ALGORITHMS)}",
     "data=ultrafeedback",
     "data.max_records=48",
     "evaluation.max_records=8",
@@ -42,19 +41,20 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--output", type=Path, help="file for the JSON object")
-    output = parser.parse_args().output
+    parser.add_argument("--seeds", type=int, default=12, help="of each of two algorithms")
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        result = _measure(Path(folder))
-    if output:
-        output.write_text(json.dumps(result, indent=1) + "\n")
+        result = _measure(Path(folder), arguments.seeds)
+    if arguments.output:
+        arguments.output.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(result))
     return 0
 
 
-def _measure(folder: Path) -> dict[str, Any]:
-    whole = _timed(folder)
+def _measure(folder: Path, seeds: int) -> dict[str, Any]:
+    whole = _timed(folder, seeds)
     ended = datetime.now(UTC).timestamp()
-    runs = [folder / "sweep" / str(number) for number in range(2 * SEEDS)]
+    runs = [folder / "sweep" / str(number) for number in range(len(ALGORITHMS) * seeds)]
     begun = datetime.fromisoformat(_read(runs[1] / "status.json")["started"]).timestamp()
     work = sum(sum(_read(run / "summary.json")["timing"].values()) for run in runs[1:])
     return {
@@ -62,14 +62,15 @@ def _measure(folder: Path) -> dict[str, Any]:
         "seconds": round(whole, 2),
         "work_seconds": round(work, 2),
         "per_job": round((ended - begun - work) / len(runs[1:]), 3),
-        "again": round(_timed(folder), 2),
+        "again": round(_timed(folder, seeds), 2),
         "machine": machine(),
     }
 
 
-def _timed(folder: Path) -> float:
+def _timed(folder: Path, seeds: int) -> float:
     start = time.perf_counter()
-    command = [sys.executable, "-m", "prefrun", *WORDS, "cache.dir=cache"]
+    words = [*WORDS, f"seed=range(1,{seeds + 1})", "cache.dir=cache"]
+    command = [sys.executable, "-m", "prefrun", *words]
     subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - start
 

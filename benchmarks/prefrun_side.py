@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -16,7 +17,7 @@ from plan import Plan
 from transformers import PrinterCallback
 
 from prefrun.policy.attention.switch import tree_attention
-from prefrun.policy.collate import Example, collate
+from prefrun.policy.collate import Example
 from prefrun.policy.packing import PLAIN, Packing
 from prefrun.policy.packing_choice import choose_packing
 from prefrun.policy.policy import LoadedModel
@@ -93,12 +94,22 @@ def _packing(method: str, model: Any) -> Packing:
 
 
 def _collator(plan: Plan, method: str, packing: Packing, budget: int) -> Collator:
-    if method == "pairs":  # one pair a pass, which no budget of tokens would say
-        return lambda items: {"passes": [collate([i], PAD, packing) for i in items], "joint": None}
+    if method == "pairs":
+        return lambda items: _a_pair_a_pass(items, packing)
     if method != "packed_cold":
         return lambda items: collate_step(items, PAD, packing, budget)
     frozen = loaded(make_model(plan.shape, plan.seed))
     return lambda items: collate_step(with_reference(items, frozen, packing), PAD, packing, budget)
+
+
+def _a_pair_a_pass(items: Sequence[Example], packing: Packing) -> dict[str, Any]:
+    """Return what `collate_step` does, one pair a pass, which no budget of tokens would say."""
+    alone = [collate_step([item], PAD, packing, sys.maxsize) for item in items]
+    return {
+        "passes": [part for step in alone for part in step["passes"]],
+        "joint": None,
+        "tokens": sum(step["tokens"] for step in alone),
+    }
 
 
 def with_reference(

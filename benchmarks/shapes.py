@@ -89,6 +89,12 @@ SHAPES: dict[str, Shape] = {
     "k4_best_100m": replace(K4, model=LARGE, target=None),
 }
 
+TINY = {
+    "tiny": Shape(answers=3, prompt=8, length=(4, 8), vocabulary=64, model=ModelSize(16, 1, 32, 2)),
+    "tiny_tree": replace(_tree(2, 2), length=(4, 8), vocabulary=64, model=ModelSize(16, 1, 32, 2)),
+}
+"""For trying whether every method works; `--all` leaves them out."""
+
 TRL_METHODS = {
     "trl": "TRL, one pair a forward pass, reference in the step",
     "trl_one_batch": "TRL, all pairs in one forward pass, reference in the step",

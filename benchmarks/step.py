@@ -17,7 +17,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from shapes import MEMORY_METHODS, METHODS, SHAPES, TRL_METHODS
+from shapes import MEMORY_METHODS, METHODS, SHAPES, TINY, TRL_METHODS
 
 
 def main() -> int:
@@ -34,7 +34,7 @@ def main() -> int:
     from plan import Plan
     from results import DifferentLossesError
 
-    shape = SHAPES[arguments.shape]
+    shape = (SHAPES | TINY)[arguments.shape]
     plan = Plan(shape, arguments.batch or shape.batch, arguments.rounds, seed=arguments.seed)
     wanted = {arguments.memory} if arguments.memory else {*arguments.methods}
     if wanted & set(TRL_METHODS) and not _has_trl():
@@ -55,7 +55,7 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--shape", choices=list(SHAPES), default="k4_best")
+    parser.add_argument("--shape", choices=[*SHAPES, *TINY], default="k4_best")
     parser.add_argument("--rounds", type=int, default=3, help="measured steps of each method")
     parser.add_argument("--batch", type=int, help="prompts a step; default: the shape's own")
     parser.add_argument("--seed", type=int, default=0)

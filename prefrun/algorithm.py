@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from prefrun.errors import DataError
+
 if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Module
@@ -31,10 +33,11 @@ class Term:
     """One weighted mean. The batch value is sum(values * weights) / sum(weights)."""
 
     values: Tensor
-    """[N] one number per tree, pair or list; carries the gradient."""
+    """[N] one number per tree, pair or list, in the batch's dtype; carries the gradient."""
     weights: Tensor
-    """[N] at least 0, no gradient, made from the data only. The host sums them over all
-    micro-batches and ranks of a step, so gradient accumulation and DDP change no result."""
+    """[N] as many as values, at least 0, no gradient, made from the data only. The host sums them
+    over all micro-batches and ranks of a step, so gradient accumulation and DDP change no result.
+    If all of a step's weights are 0 it teaches nothing: see `trainer.on_empty_step`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,9 @@ class Algorithm:
     """Whether the run needs the language model that `model=` names. Without it, which only a
     `RunAlgorithm` can do, none is loaded, evaluated or saved."""
 
+    note: str = ""
+    """One line the user must see before the run, such as what `check` chose to suit the data."""
+
     def __init__(self, config: Any) -> None:
         self.config = config
 
@@ -101,7 +107,7 @@ class LossAlgorithm(Algorithm, ABC):
     start model), 'log_collision' (per token, log sum_v p(v)^2 of the policy), 'step_embeddings'
     (per step, the mean of the policy's last hidden states)."""
     min_branches: ClassVar[int] = 2
-    """Answers a record must have."""
+    """Answers a record must have, as the data give it and as `prepare` returns it."""
     batch_coupled: ClassVar[bool] = False
     """Whether a tree's value depends, by definition, on the other trees of its batch; under DDP,
     of its process' batch."""
@@ -109,6 +115,16 @@ class LossAlgorithm(Algorithm, ABC):
     """What `make_module` returned."""
     module_learning_rate: float | None = None
     """Of the module's parameters; None = the trainer's."""
+
+    def check(self, data: DataSplit, reward: Reward | None) -> None:
+        """Raise DataError if no training record says which of its answers is better.
+
+        Not if `min_branches` is 1, since single answers are never compared. Call `super().check` in
+        a check of one's own, unless the method learns from answers of equal score, too.
+        """
+        del reward
+        if data.train and self.min_branches > 1:
+            check_some_differ(data.train, data.objective)
 
     def prepare(self, trees: Sequence[PreferenceTree], seed: int) -> list[PreferenceTree]:
         """Return the training records, once, before tokenisation. May relabel, reorder, split."""
@@ -143,6 +159,40 @@ class LossAlgorithm(Algorithm, ABC):
     @abstractmethod
     def loss(self, batch: BranchBatch) -> LossOutput:
         """Return the loss of one batch. Pure: the same batch gives the same output."""
+
+
+def check_branches(algorithm: Algorithm, trees: Sequence[PreferenceTree], algo: str) -> None:
+    """Raise DataError, naming the record, if one of TREES has too few answers for a loss.
+
+    ALGO: what the user calls ALGORITHM.
+    """
+    least = algorithm.min_branches if isinstance(algorithm, LossAlgorithm) else 0
+    for tree in trees:
+        if len(tree.branches) < least:
+            raise DataError(
+                f"{len(tree.branches)} answer(s), but algo={algo} needs {least}",
+                record=tree.id,
+                remedy="choose another algorithm, or data with more answers per prompt",
+            )
+
+
+def check_some_differ(trees: Sequence[PreferenceTree], objective: str, margin: float = 0.0) -> None:
+    """Raise DataError unless two answers of one of TREES differ by more than MARGIN in OBJECTIVE.
+
+    Records that weigh 0 do not count.
+    """
+    weighed = [tree for tree in trees if tree.weight > 0]
+    if not weighed:
+        raise DataError("every training record has weight 0", field="weight")
+    labels = [tree.labels(objective) for tree in weighed]
+    if any(max(row) - min(row) > margin for row in labels if row):
+        return
+    by = f" by more than {margin:g}" if margin else ""
+    raise DataError(
+        f"no training record has two answers whose scores differ{by}, so there is nothing to learn",
+        field=objective,
+        remedy="choose data with pairs or lists, or another data.objective",
+    )
 
 
 @dataclass(frozen=True, slots=True)

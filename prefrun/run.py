@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
+from prefrun.algorithm import check_branches
 from prefrun.builtin.config import NoModelConfig
 from prefrun.console import console
 from prefrun.jobs.changes import check_unchanged, made_from, record_resumption
@@ -142,6 +143,7 @@ def prepare(plan: Plan, data: DataSplit) -> Inputs:
     algorithm = plan.algorithm()
     if algorithm.uses_model and isinstance(plan.settings["model"], NoModelConfig):
         raise missing_choice("model")
+    check_branches(algorithm, data.train, plan.chosen["algo"].name)
     algorithm.check(data, reward)
     check_launch(plan, algorithm)
     return Inputs(plan, data, reward, algorithm)

@@ -44,6 +44,8 @@ def print_header(run: Run, job: Job) -> None:
         lines.append(f"          {data.note}")
     model = _named(plan, "model", "name") if job.algorithm.uses_model else "none"
     lines.append(f"  model   {model}    reward  {reward}")
+    if job.algorithm.note:
+        lines.append(f"  algo    {job.algorithm.note}")
     lines.append(f"  folder  {run.output_dir}")
     for line in lines:
         console.print(line, markup=False)

@@ -20,6 +20,8 @@ SCHEDULERS = (
 )
 OPTIMIZERS = ("adamw_torch", "adamw_torch_fused", "adafactor", "adagrad", "rmsprop", "sgd")
 """Those that need no further package."""
+ERROR, WARN = "error", "warn"
+"""What `trainer.on_empty_step` may be."""
 
 
 @dataclass
@@ -64,6 +66,10 @@ class TrainerConfig:
     """Tokens of the prompt; None = what the longest answer leaves, at least max_length / 2."""
     truncation: str = "keep_end"
     """Which part of a too long prompt stays: keep_end or keep_start. Answers lose their end."""
+    on_empty_step: str = ERROR
+    """At a step that teaches nothing, since no term of the loss has a weight for its records or
+    their loss has a gradient at no log-probs: error ends the run and names them, warn goes on. A
+    gradient of 0 for other reasons, such as a hinge loss that is satisfied, is no empty step."""
 
     def __post_init__(self) -> None:
         _at_least("trainer.batch_size", self.batch_size, 1)
@@ -82,6 +88,7 @@ class TrainerConfig:
         _one_of("trainer.lr_scheduler", self.lr_scheduler, SCHEDULERS)
         _one_of("trainer.optimizer", self.optimizer, OPTIMIZERS)
         _one_of("trainer.truncation", self.truncation, ("keep_end", "keep_start"))
+        _one_of("trainer.on_empty_step", self.on_empty_step, (ERROR, WARN))
         if self.compile and self.gradient_checkpointing:
             raise ConfigError(
                 "trainer.compile=true does nothing with trainer.gradient_checkpointing=true\n"

@@ -6,7 +6,7 @@ import inspect
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from prefrun.algorithm import LossAlgorithm, LossOutput, Term
-from prefrun.errors import PrefrunError
+from prefrun.errors import PluginError, PrefrunError
 from prefrun.loss_file.pointing import at_line, where
 from prefrun.loss_file.reading import LossFile
 from prefrun.loss_file.signature import settings_of
@@ -27,14 +27,16 @@ class FileLoss(LossAlgorithm):
         self.settings = dict(settings_of(config))
 
     def loss(self, batch: BranchBatch) -> LossOutput:
-        """Call the function. Raises PrefrunError that points at the line where it failed."""
+        """Call the function. Raises PluginError that points at the line where it failed."""
+        import torch
+
         file = self.file
         try:
             output = file.function(batch, **self.settings)
-        except PrefrunError:
+        except (PrefrunError, MemoryError, torch.OutOfMemoryError):
             raise
         except Exception as error:
-            raise PrefrunError(where(error, file.path, file.line)) from error
+            raise PluginError(where(error, file.path, file.line)) from error
         if isinstance(output, LossOutput):
             return output
         return self._one_term(output, batch)
@@ -53,9 +55,9 @@ class FileLoss(LossAlgorithm):
         weights: Tensor = torch.ones_like(values, requires_grad=False)
         return LossOutput({self.file.function.__name__: Term(values, weights)})
 
-    def _refused(self, problem: str) -> PrefrunError:
+    def _refused(self, problem: str) -> PluginError:
         file = self.file
-        return PrefrunError(at_line(file.path, file.line, f"{file.function.__name__} {problem}"))
+        return PluginError(at_line(file.path, file.line, f"{file.function.__name__} {problem}"))
 
 
 def algorithm_class(file: LossFile) -> type[FileLoss]:

@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 from prefrun.component import Component
 from prefrun.errors import ConfigError
 from prefrun.testing.composition import compose_node, compose_settings
+from prefrun.testing.imports import heavy_import_of
 from prefrun.testing.suite import Property
 
 UNKNOWN_KEY = "no_such_key_of_any_plugin"
@@ -88,10 +89,17 @@ def config_survives_yaml(subject: ComponentSubject) -> None:
     assert again == subject.settings, f"read back as {again}, was {subject.settings}"
 
 
+def imports_are_light(subject: ComponentSubject) -> None:
+    """Listing plugins and reading configurations imports neither torch nor transformers."""
+    seen = heavy_import_of(subject.component)
+    assert not seen, f"{seen}: import it inside the factory, which is loaded when it is needed"
+
+
 PROPERTIES = (
     Property(composes_with_defaults),
     Property(unknown_key_is_rejected, ("composes_with_defaults",)),
     Property(summary_is_one_line),
+    Property(imports_are_light),
     Property(factory_loads, ("composes_with_defaults",)),
     Property(config_pickles, ("composes_with_defaults",)),
     Property(config_survives_yaml, ("composes_with_defaults",)),

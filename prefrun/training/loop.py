@@ -13,9 +13,9 @@ from torch import Tensor
 from transformers import PrinterCallback
 from transformers.trainer_utils import SaveStrategy
 
-from prefrun.algorithm import LossAlgorithm
+from prefrun.algorithm import LossAlgorithm, check_branches
 from prefrun.console import progress
-from prefrun.errors import ConfigError, DataError
+from prefrun.errors import ConfigError
 from prefrun.policy.attention.switch import tree_attention
 from prefrun.policy.collate import Example
 from prefrun.policy.policy import BranchLogps
@@ -79,6 +79,7 @@ def train(
         compiled,
     ):
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    trainer.empty_steps.conclude(trainer.state.global_step, trainer.is_world_process_zero())
     session.steps = earlier + trainer.state.global_step
     session.tokens += total(trainer.tokens)
     _end(session, trainer)
@@ -113,6 +114,7 @@ def _trainer(
     trainer = PreferenceTrainer(
         algorithm=algorithm,
         order=algorithm.order(trees, arguments.max_steps * per_step, seed),
+        on_empty_step=settings.on_empty_step,
         model=session.loaded.model,
         args=arguments,
         data_collator=lambda items: collate_step(
@@ -139,15 +141,9 @@ def _step_of(checkpoint: Path | None) -> int:
 def _prepared(
     session: Session, algorithm: LossAlgorithm, given: Sequence[PreferenceTree]
 ) -> list[PreferenceTree]:
+    check_branches(algorithm, given, session.run.algo)
     trees = algorithm.prepare(given, session.run.seed)
-    for tree in trees:
-        if len(tree.branches) < algorithm.min_branches:
-            raise DataError(
-                f"{len(tree.branches)} answer(s), but algo={session.run.algo} needs "
-                f"{algorithm.min_branches}",
-                record=tree.id,
-                remedy="choose another algorithm, or data with more answers per prompt",
-            )
+    check_branches(algorithm, trees, session.run.algo)
     if not trees:
         raise ConfigError(f"algo={session.run.algo} left no training record")
     return trees

@@ -15,22 +15,22 @@ from torch import Tensor
 from transformers import Trainer
 from transformers.trainer_utils import rotate_checkpoints
 
-from prefrun.algorithm import LossAlgorithm, LossOutput
-from prefrun.errors import PrefrunError
+from prefrun.algorithm import LossAlgorithm
 from prefrun.policy.adapter import loading_adapters
 from prefrun.policy.collate import STEP_EMBEDDINGS, branch_batch
 from prefrun.policy.logprobs import token_logprobs
+from prefrun.schema import ERROR
 from prefrun.training.companion import Companion
 from prefrun.training.disk import reporting_full_disk
+from prefrun.training.empty_step import NO_GRADIENT, NOTHING_WEIGHED, EmptySteps, can_teach
+from prefrun.training.finite import NonFiniteError, complaint
 from prefrun.training.joint import LOGPS, join, results_of, share, slopes_by
-from prefrun.training.spread import backward, in_step_with_others, means
+from prefrun.training.output_check import output_of
+from prefrun.training.spread import any_process, backward, in_step_with_others, means
+from prefrun.training.weighing import share_of_step, weigh
 
 STAGING = "incomplete"
 """Folder below checkpoints/ that holds a checkpoint until it is whole."""
-
-
-class NonFiniteError(PrefrunError):
-    """The loss or a gradient is NaN or infinite."""
 
 
 class PreferenceTrainer(Trainer):
@@ -42,9 +42,17 @@ class PreferenceTrainer(Trainer):
     """
 
     def __init__(
-        self, *, algorithm: LossAlgorithm, order: list[int] | None = None, **arguments: Any
+        self,
+        *,
+        algorithm: LossAlgorithm,
+        order: list[int] | None = None,
+        on_empty_step: str = ERROR,
+        **arguments: Any,
     ) -> None:
-        """ORDER are the indices of the records to train on, one after the other; None = shuffle."""
+        """ORDER are the indices of the records to train on, one after the other; None = shuffle.
+
+        ON_EMPTY_STEP: 'error' or 'warn', at a step that teaches nothing.
+        """
         super().__init__(**arguments)
         self.algorithm = algorithm
         self.companion = Companion(algorithm, self.model)
@@ -53,7 +61,8 @@ class PreferenceTrainer(Trainer):
         self._totals: dict[str, Tensor] = {}
         self._metrics: dict[str, list[float]] = defaultdict(list)
         self._order, self._staging = order, False
-        self._ids: tuple[str, ...] = ()
+        self._step: list[dict[str, Any]] = []
+        self.empty_steps = EmptySteps(on_empty_step)
 
     @property
     def _root(self) -> Path:
@@ -77,34 +86,28 @@ class PreferenceTrainer(Trainer):
     ) -> tuple[list[Any], None]:
         """Take one optimizer step's batch and weigh its terms."""
         batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
-        labelled = [
-            part
+        self._step = [
+            self._prepare_inputs(part)
             for inputs in batches
             for part in ([inputs["joint"]] if inputs["joint"] else inputs["passes"])
         ]
-        self._ids = tuple(id for inputs in labelled for id in inputs["ids"])
-        self._totals = self._weigh(labelled)
+        self._totals = weigh(self.algorithm, self._step, self.companion.hidden_size)
+        if self.args.world_size > 1:
+            reduce = self.accelerator.reduce
+            self._totals = {name: reduce(each, "sum") for name, each in self._totals.items()}
+        if self._step and not any(self._totals.values()):
+            self._report_empty(NOTHING_WEIGHED)
         return batches, None
 
-    def _weigh(self, batches: list[Any]) -> dict[str, Tensor]:
-        """Sum each term's weights; they depend on data only, so zero log-probs will do."""
-        totals: dict[str, Tensor] = {}
-        for batch in batches:
-            inputs: dict[str, Any] = self._prepare_inputs(batch)
-            shape = inputs["token_mask"].shape
-            zeros = torch.zeros(shape, device=inputs["token_mask"].device)
-            extras = {name: zeros for name in self.algorithm.needs - {"reference"}}
-            if STEP_EMBEDDINGS in extras:
-                size = (*shape[:2], inputs["steps"], self.companion.hidden_size)
-                extras[STEP_EMBEDDINGS] = zeros.new_zeros(size)
-            with torch.no_grad():
-                output = self.algorithm.loss(branch_batch(inputs, zeros, extras))
-            for name, term in output.terms.items():
-                weight = term.weights.sum()
-                totals[name] = totals[name] + weight if name in totals else weight
-        if self.args.world_size > 1:
-            totals = {n: self.accelerator.reduce(t, "sum") for n, t in totals.items()}
-        return totals
+    @property
+    def _ids(self) -> tuple[str, ...]:
+        """The records of the step, of this process."""
+        return tuple(id for inputs in self._step for id in inputs["ids"])
+
+    def _report_empty(self, reason: str) -> None:
+        """Raise DataError or warn; every process must come here."""
+        step = self.state.global_step + 1
+        self.empty_steps.report(step, self._ids, reason, self.is_world_process_zero())
 
     def training_step(
         self,
@@ -159,40 +162,37 @@ class PreferenceTrainer(Trainer):
     ) -> Tensor:
         """Return these records' share of the step's loss; a pass that COUNTS leaves its numbers."""
         batch = branch_batch(inputs, logps, extras)
-        output = self.algorithm.loss(batch)
-        loss = self._share(output)
+        output = output_of(self.algorithm, batch)
+        # DDP averages gradients over processes; the totals already span them
+        loss: Tensor = share_of_step(self.algorithm, output, self._totals) * self.args.world_size
         if not torch.isfinite(loss):
-            raise NonFiniteError(self._complaint("the loss", batch.ids))
+            raise self._not_finite("the loss", batch.ids)
         if counts:
             self.companion.add(output.sums)
             for name, value in output.metrics.items():
                 self._metrics[name].append(float(value))
         return loss
 
-    def _share(self, output: LossOutput) -> Tensor:
-        shares = [
-            (term.values * term.weights).sum() / self._totals[name].clamp(min=1e-12)
-            for name, term in output.terms.items()
-        ]
-        # DDP averages gradients over processes; the totals already span them
-        loss: Tensor = torch.stack(shares).sum() * self.args.world_size
-        return loss
-
-    def _complaint(self, what: str, ids: tuple[str, ...]) -> str:
-        last = sorted(self._root.glob("checkpoint-*"), key=os.path.getmtime)
-        where = f"the last good checkpoint is {last[-1]}" if last else "there is no checkpoint yet"
-        records = ", ".join(ids[:8]) + (f" and {len(ids) - 8} more" if len(ids) > 8 else "")
-        return (
-            f"{what} is not finite at step {self.state.global_step + 1}; records: {records}; "
-            f"{where}\n  remedy: lower trainer.learning_rate, or look at these records"
-        )
+    def _not_finite(self, what: str, ids: tuple[str, ...]) -> NonFiniteError:
+        return NonFiniteError(complaint(what, self.state.global_step + 1, ids, self._root))
 
     def check_gradients(self, model: Any) -> None:
-        """Raise NonFiniteError before an optimizer step that would spoil the weights."""
+        """Look at the gradients before an optimizer step.
+
+        Raises NonFiniteError if they would spoil the weights, DataError if they are 0 because the
+        records allow no other.
+        """
         weights = [*model.parameters(), *self.companion.parameters]
         norms = [p.grad.norm() for p in weights if p.grad is not None]
-        if norms and not torch.isfinite(torch.stack(norms)).all():
-            raise NonFiniteError(self._complaint("a gradient", self._ids))
+        if not norms:
+            return
+        lengths = torch.stack(norms)
+        if not torch.isfinite(lengths).all():
+            raise self._not_finite("a gradient", self._ids)
+        if not (lengths > 0).any() and any(self._totals.values()):
+            own = (self.companion.hidden_size, self.companion.parameters)
+            if not any_process(can_teach(self.algorithm, self._step, *own)):
+                self._report_empty(NO_GRADIENT)
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """Add the algorithm's metrics, averaged since the last line and over processes."""

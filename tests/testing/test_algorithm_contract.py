@@ -141,6 +141,13 @@ def test_fault_fails_the_check_that_names_it(factory: type, name: str) -> None:
     assert failures(component(factory)) == [name]
 
 
+def test_a_malformed_output_names_the_line_of_the_loss() -> None:
+    said = r"values of shape \[3\] and weights of shape \[3, 4\]"
+    with pytest.raises(AssertionError, match=said) as e:
+        check_algorithm(component(WrongShape))
+    assert f"{__file__}:{Point.loss.__code__.co_firstlineno}: WrongShape.loss" in str(e.value)
+
+
 def test_nan_blocks_what_cannot_be_judged() -> None:
     assert failures(component(AlwaysNan)) == ["weights_are_constants", "loss_is_a_finite_scalar"]
 

@@ -249,6 +249,34 @@ class NumpyLabels(Dpo):
         return super().better(batch)
 
 
+class DoublePrecision(Dpo):
+    def ratios(self, batch: BranchBatch) -> Tensor:
+        return batch.log_ratios.double()
+
+
+class ReadsAnItem(Dpo):
+    def better(self, batch: BranchBatch) -> Tensor:
+        assert batch.lengths.max().item() > 0
+        return super().better(batch)
+
+
+class ReadsAList(Dpo):
+    def better(self, batch: BranchBatch) -> Tensor:
+        assert len(batch.policy_logps.detach().tolist()) == len(batch.scores)
+        return super().better(batch)
+
+
+class ReadsAFloat(Dpo):
+    def better(self, batch: BranchBatch) -> Tensor:
+        assert math.exp(batch.policy_logps.detach().sum()) >= 0
+        return super().better(batch)
+
+
+class CopiesANumber(Dpo):
+    def weights(self, batch: BranchBatch, counts: Tensor) -> Tensor:
+        return counts * torch.tensor([*batch.weights]).to(counts)
+
+
 class PolicyWeights(Dpo):
     def weights(self, batch: BranchBatch, counts: Tensor) -> Tensor:
         return counts * batch.policy_logps.detach().sum(-1).exp()
@@ -286,6 +314,11 @@ FAULTS = {
     HalfTheGradient: "gradient_matches_finite_differences",
     NoGradient: "gradient_is_not_zero",
     NumpyLabels: "bfloat16_stays_finite",
+    DoublePrecision: "keeps_the_batchs_dtype",
+    ReadsAnItem: "reads_no_numbers",
+    ReadsAList: "reads_no_numbers",
+    ReadsAFloat: "reads_no_numbers",
+    CopiesANumber: "reads_no_numbers",
     PolicyWeights: "weights_depend_on_data_only",
     WeightsWithGradient: "weights_are_constants",
 }

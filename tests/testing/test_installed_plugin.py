@@ -135,3 +135,18 @@ def test_one_call_needs_no_pytest(project: Path) -> None:
     assert "golden_vectors: passed: 1 of 1 cases of demo.json" in done.stdout
     assert "composes_with_defaults: composed to dict, not to LooseConfig" in done.stdout
     assert "UNKNOWN algo=dem is not installed. Did you mean 'demo'?" in done.stdout
+
+
+def test_a_plugin_that_imports_torch_is_told_where(project: Path) -> None:
+    heavy = project / "prefrun_demo" / "heavy.py"
+    heavy.write_text("\nimport torch.nn\n")
+    plugin = project / "prefrun_demo" / "__init__.py"
+    text = plugin.read_text()
+    try:
+        plugin.write_text(f"import prefrun_demo.heavy\n{text}")
+        done = run(project, "-m", "prefrun", "check", "demo")
+    finally:
+        plugin.write_text(text)
+    assert done.returncode == 1
+    assert f"imports_are_light: torch is imported by {heavy}:2: import it inside" in done.stdout
+    assert "1 failed" in done.stdout

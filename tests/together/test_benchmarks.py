@@ -1,10 +1,14 @@
-"""The benchmark's trees and pairs: what TRL is given has the loss that prefrun computes."""
+"""The benchmark's trees and pairs have one loss for TRL and prefrun, and every script runs."""
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -13,8 +17,12 @@ import pytest
 import torch
 
 from prefrun.policy.collate import Example, branch_batch, collate
+from tests.comparison.page.browser import why_not
 
-FOLDER = Path(__file__).parents[2] / "benchmarks"
+ROOT = Path(__file__).parents[2]
+FOLDER = ROOT / "benchmarks"
+PATIENCE = 400
+"""Seconds after which a script is stopped: a loaded machine may take long, none takes for ever."""
 PAIRS = {"k2": 1, "k4_best": 3, "k4_all": 6, "k8_best": 7, "tree_4x2": 15, "tree_3x3": 26}
 
 
@@ -22,11 +30,73 @@ PAIRS = {"k2": 1, "k4_best": 3, "k4_all": 6, "k8_best": 7, "tree_4x2": 15, "tree
 def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
     """The benchmark's modules, which are scripts beside each other."""
     monkeypatch.syspath_prepend(FOLDER)
-    names = ("shapes", "data", "algorithms")
+    names = ("shapes", "data", "algorithms", "machine", "table")
     modules: dict[str, ModuleType] = {name: __import__(name) for name in names}
     yield SimpleNamespace(**modules)
     for name in names:
         sys.modules.pop(name)
+
+
+def result_of(script: str, *words: str, cache: Path) -> dict[str, Any]:
+    """Run a script of the benchmark, as its docstring says, and return the JSON it prints last."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PREFRUN_CACHE": str(cache)}
+    done = subprocess.run(
+        [sys.executable, *script.split(), *words],
+        cwd=ROOT,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+needs_trl = pytest.mark.skipif(find_spec("trl") is None, reason="TRL is not installed")
+SMOKE = ("--rounds", "1", "--no-memory", "--json")
+
+
+@needs_trl
+def test_every_method_takes_the_same_step(bench: SimpleNamespace, tmp_path: Path) -> None:
+    result = result_of("benchmarks/step.py", "--shape", "tiny", *SMOKE, cache=tmp_path)
+    assert list(result["seconds"]) == list(bench.shapes.METHODS)
+    assert result["loss_gap"] < 1e-4
+
+
+def test_pairs_and_trees_take_the_same_step(tmp_path: Path) -> None:
+    words = ("--shape", "tiny_tree", *SMOKE, "--methods", "pairs", "packed")
+    assert result_of("benchmarks/step.py", *words, cache=tmp_path)["loss_gap"] < 1e-4
+
+
+def test_memory_of_a_method_is_measured(tmp_path: Path) -> None:
+    words = ("--shape", "tiny", "--rounds", "1", "--memory", "packed_cold")
+    assert result_of("benchmarks/step.py", *words, cache=tmp_path)["peak_mib"] > 0
+
+
+@needs_trl
+def test_both_sides_of_the_sweep_run(tmp_path: Path) -> None:
+    words = ("--cells", "2", "--steps", "1", "--batch", "1", "--answers", "2")
+    assert result_of("benchmarks/sweep.py", *words, cache=tmp_path)["ratio"] > 0
+
+
+def test_the_cost_of_jobs_is_measured(tmp_path: Path) -> None:
+    assert result_of("benchmarks/jobs.py", "--seeds", "1", cache=tmp_path)["jobs"] == 2
+
+
+@pytest.mark.skipif(bool(why_not()), reason=why_not() or "chromium can be driven")
+def test_the_opening_of_the_page_is_measured(tmp_path: Path) -> None:
+    words = ("--runs", "3", "--metrics", "2", "--opened", "1")
+    result = result_of("-m benchmarks.report_page", *words, cache=tmp_path)
+    assert result["painted_s"]["median"] > 0
+
+
+def test_the_table_is_rendered_from_the_stored_numbers(bench: SimpleNamespace) -> None:
+    numbers = json.loads((FOLDER / "results" / "cpu.json").read_text())
+    sweep = json.loads((FOLDER / "results" / "sweep.json").read_text())
+    written = (FOLDER / "results" / "cpu.md").read_text()
+    assert bench.table.render(numbers, sweep) == written
 
 
 def with_logps(example: Example, seed: int) -> Example:

@@ -12,7 +12,9 @@ from torch import Tensor
 from prefrun.algorithm import LossAlgorithm, LossOutput
 from prefrun.base_algorithm import build_loss
 from prefrun.policy.batch import BranchBatch, competition_ranks
-from prefrun.records.tree import Branch, PreferenceTree
+from prefrun.records.split import DataSplit
+from prefrun.records.tree import OVERALL, Branch, PreferenceTree
+from prefrun.reward import Reward
 
 ROLE = "role"
 """Objective that says what a branch is for: 0 for an answer of the data, else the method's own."""
@@ -29,6 +31,12 @@ class AroundLoss(LossAlgorithm):
         self.needs = self.base.needs | self.own_needs
         self.min_branches = self.base.min_branches
         self.batch_coupled = self.base.batch_coupled
+        self.objective = OVERALL
+
+    def check(self, data: DataSplit, reward: Reward | None) -> None:
+        """Let the base look at the data, and note which score says what is better."""
+        self.objective = data.objective
+        self.base.check(data, reward)
 
     def base_loss(self, batch: BranchBatch) -> LossOutput:
         """Return the base loss over the data's own answers."""

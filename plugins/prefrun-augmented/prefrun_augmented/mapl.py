@@ -103,7 +103,7 @@ class Mapl(AroundLoss):
         return inter_values(better - worse, margin, signs, self.config.detach_base_margin), has
 
     def _extended(self, tree: PreferenceTree, draw: Random) -> PreferenceTree:
-        ranks = tree.ranks()
+        ranks = tree.ranks(self.objective)
         better = tree.branches[ranks.index(1)]
         worse = tree.branches[ranks.index(max(ranks))]
         extra: list[tuple[int, Branch]] = []

@@ -66,8 +66,8 @@ class Rationales(AroundLoss):
     config: RationalesConfig
 
     def check(self, data: DataSplit, reward: Reward | None) -> None:
-        """Raise DataError where no training record has a rationale."""
-        del reward
+        """Raise DataError if no training record has a rationale, or the base refuses the data."""
+        super().check(data, reward)
         if not any(self._rationale(tree) for tree in data.train):
             raise DataError(
                 f"no record of {data.name} has a rationale",
@@ -108,7 +108,7 @@ class Rationales(AroundLoss):
         return text
 
     def _extended(self, tree: PreferenceTree, draw: Random) -> PreferenceTree:
-        text, ranks = self._rationale(tree), tree.ranks()
+        text, ranks = self._rationale(tree), tree.ranks(self.objective)
         if not text.strip() or max(ranks) == 1:
             return with_roles(tree, ())
         first = tree.branches[ranks.index(1)].text

@@ -98,7 +98,7 @@ class Spo(AroundLoss):
         return LossOutput({**base.terms, "degrees": term}, metrics, base.sums)
 
     def _extended(self, tree: PreferenceTree, draw: Random | None) -> PreferenceTree:
-        best = tree.branches[tree.ranks().index(1)]
+        best = tree.branches[tree.ranks(self.objective).index(1)]
         versions = poorer(best.text, self.config.degrees, draw)
         return with_roles(
             tree,

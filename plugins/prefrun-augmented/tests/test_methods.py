@@ -187,10 +187,12 @@ def method_term(config, batch):
 
 
 def test_data_without_rationales_are_refused():
-    data = SimpleNamespace(name="pairs", train=[pair()])
+    data = SimpleNamespace(name="pairs", train=[pair()], objective="overall")
     with pytest.raises(DataError, match="no record of pairs has a rationale"):
         Rationales(RationalesConfig()).check(data, None)
-    data = SimpleNamespace(name="pairs", train=[pair(metadata={"rationale": 3})])
+    data = SimpleNamespace(
+        name="pairs", train=[pair(metadata={"rationale": 3})], objective="overall"
+    )
     with pytest.raises(DataError, match="a int, no text"):
         Rationales(RationalesConfig()).check(data, None)
 

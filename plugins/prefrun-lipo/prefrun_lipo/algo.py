@@ -13,7 +13,9 @@ from torch import Tensor
 from prefrun import DataError
 from prefrun.algorithm import LossAlgorithm, LossOutput, Term
 from prefrun.policy.batch import BranchBatch
+from prefrun.records.split import DataSplit
 from prefrun.records.tree import PreferenceTree
+from prefrun.reward import Reward
 from prefrun_lipo.config import Labels, LipoConfig, Loss, Reduction
 from prefrun_lipo.labels import LABELS
 from prefrun_lipo.lambda_weights import LambdaWeighting
@@ -72,10 +74,14 @@ class Lipo(LossAlgorithm):
             normalize=config.normalize_dcg,
         )
 
+    def check(self, data: DataSplit, reward: Reward | None) -> None:
+        """Raise DataError if all scores are equal, or one cannot be the label that it shall be."""
+        super().check(data, reward)
+        if self.config.labels is Labels.given:
+            _check_labels(data.train, data.objective)
+
     def prepare(self, trees: Sequence[PreferenceTree], seed: int) -> list[PreferenceTree]:
         """Shuffle each list's answers: ties would else be broken by the order of the file."""
-        if self.config.labels is Labels.given:
-            _check_labels(trees)
         return [_shuffled(tree, seed) for tree in trees]
 
     def loss_at_start(self) -> float | None:
@@ -117,9 +123,9 @@ def _shuffled(tree: PreferenceTree, seed: int) -> PreferenceTree:
     return replace(tree, branches=tuple(branches))
 
 
-def _check_labels(trees: Sequence[PreferenceTree]) -> None:
+def _check_labels(trees: Sequence[PreferenceTree], objective: str) -> None:
     for tree in trees:
-        for number, label in enumerate(tree.labels()):
+        for number, label in enumerate(tree.labels(objective)):
             if not 0.0 <= label <= 1.0:
                 raise DataError(
                     f"label {label} is outside [0, 1]",

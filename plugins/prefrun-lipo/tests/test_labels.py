@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from prefrun import ConfigError, DataError
+from prefrun.records.split import DataSplit, ReadCounts
 from prefrun.testing import make_trees
 from prefrun_lipo.algo import Lipo
 from prefrun_lipo.config import Discount, Labels, LipoConfig
@@ -15,6 +16,10 @@ from prefrun_lipo.labels import LABELS, bradley_terry, min_max, ranks
 
 SCORES = torch.tensor([[9.0, 4.0, 6.0, 0.0]])
 MASK = torch.tensor([[True, True, True, False]])
+
+
+def split_of(trees, objective="overall"):
+    return DataSplit("made", trees, [], "0", ReadCounts(), objective)
 
 
 def test_ranks_alone_give_the_papers_labels():
@@ -45,7 +50,24 @@ def test_given_labels_outside_the_range_name_the_record():
     branches = (replace(tree.branches[0], scores={"overall": 8.0}), *tree.branches[1:])
     raw = replace(tree, branches=branches)
     with pytest.raises(DataError, match=tree.id):
-        Lipo(LipoConfig(labels=Labels.given)).prepare([raw], seed=0)
+        Lipo(LipoConfig(labels=Labels.given)).check(split_of([raw]), None)
+
+
+def test_labels_of_the_chosen_objective_are_looked_at():
+    (tree,) = make_trees(trees=1)
+    branches = tuple(
+        replace(branch, scores={"overall": 9.0, "honesty": number / 4})
+        for number, branch in enumerate(tree.branches)
+    )
+    data = split_of([replace(tree, branches=branches)], "honesty")
+    Lipo(LipoConfig(labels=Labels.given)).check(data, None)
+
+
+def test_data_of_equal_scores_are_refused():
+    (tree,) = make_trees(trees=1)
+    branches = tuple(replace(branch, scores={"overall": 0.5}) for branch in tree.branches)
+    with pytest.raises(DataError, match="nothing to learn"):
+        Lipo(LipoConfig()).check(split_of([replace(tree, branches=branches)]), None)
 
 
 def test_answers_are_shuffled_by_seed_and_record():

@@ -52,7 +52,7 @@ class Groco(LossAlgorithm):
 
     def check(self, data: DataSplit, reward: Reward | None) -> None:
         """Raise DataError where no training record has both a good and a bad answer."""
-        del reward
+        super().check(data, reward)
         threshold = self.config.threshold
         if threshold is None:
             return

@@ -63,9 +63,13 @@ class ProRanking(LossAlgorithm):
         self._objective = OVERALL
 
     def check(self, data: DataSplit, reward: Reward | None) -> None:
-        """Raise DataError for a training record without two answers."""
-        del reward
+        """Raise DataError for a training record without two answers, and for equal scores only.
+
+        These the supervised term can learn from, if it has a weight.
+        """
         self._objective = data.objective
+        if not self.config.sft_weight:
+            super().check(data, reward)
         for tree in data.train:
             if len(tree.branches) < 2:
                 raise DataError(

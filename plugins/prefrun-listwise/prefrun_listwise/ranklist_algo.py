@@ -10,9 +10,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from prefrun.algorithm import LossAlgorithm, LossOutput, Term
+from prefrun.algorithm import LossAlgorithm, LossOutput, Term, check_some_differ
 from prefrun.policy.batch import BranchBatch
+from prefrun.records.split import DataSplit
 from prefrun.records.tree import PreferenceTree
+from prefrun.reward import Reward
 from prefrun_listwise.config import RankListConfig, Reduction, Score
 from prefrun_listwise.ordering_metrics import better_pairs, ordering_metrics
 from prefrun_listwise.skips import kendall_tau, skip_losses
@@ -67,6 +69,11 @@ class RankList(LossAlgorithm):
         super().__init__(config)
         if config.score is Score.mean_logp:
             self.needs = frozenset()
+
+    def check(self, data: DataSplit, reward: Reward | None) -> None:
+        """Raise DataError if no training record has two answers that are compared."""
+        del reward
+        check_some_differ(data.train, data.objective, self.config.min_margin)
 
     def prepare(self, trees: Sequence[PreferenceTree], seed: int) -> list[PreferenceTree]:
         """Cut the records into lists of `list_size`."""

@@ -25,14 +25,13 @@ CURVES = {
 }
 
 
-def main() -> None:
-    """Draw."""
+def draw(path: Path) -> None:
+    """Draw into PATH, a PNG."""
     margins = torch.linspace(-4, 5, 181, dtype=torch.float64, requires_grad=True)
     zeros = torch.zeros_like(margins)
     pairs = Pairs(
         margins, zeros, zeros, zeros, torch.ones_like(margins), torch.ones_like(margins), -margins
     )
-    path = Path(__file__).with_name("losses.png")
     with picture(path, 2, 4.6, 3.4) as (_, (left, right)):
         for name, label in CURVES.items():
             values = LOSSES[name](pairs, KNOBS)
@@ -45,4 +44,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    draw(Path(__file__).with_name("losses.png"))

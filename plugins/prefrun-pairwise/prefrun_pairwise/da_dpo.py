@@ -66,9 +66,9 @@ class DaDpo(Variant):
         self.objective = OVERALL
 
     def check(self, data: DataSplit, reward: Reward | None) -> None:
-        """Raise DataError where a record lacks an estimator's score, or given scores are too far
-        apart."""
-        del reward
+        """Raise DataError if there is no pair, a record lacks an estimator's score, or given scores
+        are too far apart."""
+        super().check(data, reward)
         self.objective = data.objective
         for tree in data.train:
             if self.settings.difficulty is Difficulty.given:

@@ -13,8 +13,11 @@ from torch import Tensor
 from prefrun import ConfigError
 from prefrun.algorithm import LossAlgorithm, LossOutput, Term
 from prefrun.policy.batch import BranchBatch
+from prefrun.records.split import DataSplit
 from prefrun.records.tree import Branch, PreferenceTree
+from prefrun.reward import Reward
 from prefrun_pairwise.kto import kl_estimate, kto
+from prefrun_pairwise.kto_sides import check_sides, suitable_threshold
 from prefrun_pairwise.policy_configs import Kl, KtoConfig
 
 MISMATCHED = "mismatched"
@@ -28,8 +31,10 @@ that are desirable or not.
   desirable answer     w_D (1 - S(beta (h - z)))
   undesirable answer   w_U (1 - S(beta (z - h)))          mean over the batch's answers
 
-An answer is desirable where it scores above algo.threshold, and without one above the mean of its
-record's answers: of two, the better one. Same name, different maths: algo.kl=none has z = 0 and is
+An answer is desirable if it scores above algo.threshold. Without one: above 0.5 if all scores are 0
+or 1, as labels are; else above the mean of its record's answers: of two, the better one. Single
+answers with other scores need a threshold, and an answer of each kind that has a weight must be
+there. Same name, different maths: algo.kl=none has z = 0 and is
 TRL's apo_zero_unpaired. TRL pairs prompt i with the answer of i-1 inside each batch, one for every
 answer; here each record gets one answer of another record, once, in random order by the run's seed,
 which estimates the same mean and does not depend on the batch. Pitfalls: z couples the records of a
@@ -51,10 +56,26 @@ class Kto(LossAlgorithm):
         "No claim tested; with eight variants on one world: 3.47 to 4.15 in reward."
     )
 
+    min_branches = 1
+
     def __init__(self, config: KtoConfig) -> None:
         super().__init__(config)
-        self.min_branches = 2 if config.threshold is None else 1
+        self.threshold: float | None = config.threshold
         self.batch_coupled = config.kl is Kl.mismatched
+
+    def check(self, data: DataSplit, reward: Reward | None) -> None:
+        """Choose the threshold that suits the data, where none is set.
+
+        Raises DataError if none does, or if no answer is desirable or none undesirable.
+        """
+        del reward
+        labels = {tree.id: tree.labels(data.objective) for tree in data.train}
+        self.threshold = self.config.threshold
+        if self.threshold is None:
+            self.threshold = suitable_threshold(labels)
+            rule = "the mean of the record's" if self.threshold is None else f"{self.threshold:g}"
+            self.note = f"answers that score above {rule} are desirable (algo.threshold)"
+        check_sides(self.config, labels, self.threshold)
 
     def prepare(self, trees: Sequence[PreferenceTree], seed: int) -> list[PreferenceTree]:
         """Give each record, as its last branch, an answer of another one.
@@ -76,7 +97,7 @@ class Kto(LossAlgorithm):
         config = self.config
         mismatched = batch.objectives.get(MISMATCHED, torch.zeros_like(batch.scores)) > 0
         own = batch.branch_mask & ~mismatched
-        desirable, undesirable = split_answers(batch.scores, own, config.threshold)
+        desirable, undesirable = split_answers(batch.scores, own, self.threshold)
         ratios = batch.log_ratios
         kl = ratios.new_zeros(())
         if bool(mismatched.any()):

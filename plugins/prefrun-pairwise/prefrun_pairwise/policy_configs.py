@@ -109,7 +109,7 @@ class KtoConfig:
     """Weight of undesirable answers, >= 0."""
     threshold: float | None = None
     """Answers that score above it are desirable, below it undesirable, exactly it left out; null =
-    the mean score of the record's answers."""
+    0.5 if all scores are 0 or 1, as labels are, else the mean score of the record's answers."""
     kl: Kl = Kl.mismatched
     """mismatched: z of the paper, which takes one more answer per record; none: z = 0."""
 
@@ -117,6 +117,10 @@ class KtoConfig:
         _above_zero("beta", self.beta)
         _at_least_zero("desirable_weight", self.desirable_weight)
         _at_least_zero("undesirable_weight", self.undesirable_weight)
+        if not self.desirable_weight and not self.undesirable_weight:
+            raise ConfigError(
+                "algo.desirable_weight=0 with algo.undesirable_weight=0 leaves nothing to train"
+            )
         if self.threshold is not None and not math.isfinite(self.threshold):
             raise ConfigError(f"algo.threshold={self.threshold} must be finite, or null")
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
+from prefrun import ConfigError, DataError
+from prefrun.records.split import DataSplit, ReadCounts
+from prefrun.records.tree import Branch, PreferenceTree, Step
 from prefrun_pairwise.kto import apo_zero_unpaired, kl_estimate, kto
+from prefrun_pairwise.kto_algo import Kto
+from prefrun_pairwise.policy_configs import KtoConfig
 
 RATIOS = torch.tensor([1.0, -1.0, 0.5, -2.0], dtype=torch.float64)
 DESIRABLE = torch.tensor([True, False, False, True])
@@ -64,3 +69,58 @@ def test_kl_is_clamped_after_the_mean_and_carries_no_gradient() -> None:
     assert kl_estimate(policy, torch.tensor([-2.0, -5.5])).item() == pytest.approx(0.75)
     assert kl_estimate(policy, torch.tensor([-2.0, -1.0])).item() == 0.0
     assert not kl_estimate(policy, torch.tensor([-2.0, -5.5])).requires_grad
+
+
+def split_of(*records: tuple[float, ...]) -> DataSplit:
+    """Data whose records have answers of these scores."""
+    trees = [
+        PreferenceTree(
+            f"record-{number}",
+            "A prompt.",
+            tuple(
+                Branch((Step(f"answer {place}"),), {"overall": score})
+                for place, score in enumerate(scores)
+            ),
+        )
+        for number, scores in enumerate(records)
+    ]
+    return DataSplit("made", trees, [], "0", ReadCounts())
+
+
+def threshold_for(data: DataSplit, **keys: float) -> float | None:
+    algorithm = Kto(KtoConfig(**keys))
+    algorithm.check(data, None)
+    return algorithm.threshold
+
+
+def test_labels_of_single_answers_are_told_apart() -> None:
+    assert threshold_for(split_of((1.0,), (0.0,))) == 0.5
+
+
+def test_ratings_are_compared_with_their_record() -> None:
+    assert threshold_for(split_of((4.0, 2.0), (5.0, 5.0))) is None
+
+
+def test_a_threshold_that_is_set_stays() -> None:
+    assert threshold_for(split_of((1.0,), (4.0,)), threshold=3.0) == 3.0
+
+
+@pytest.mark.parametrize(
+    ("records", "keys", "said"),
+    [
+        ([(1.0,), (1.0,)], {}, "none of 2 training answers is undesirable"),
+        ([(0.0,), (0.0, 0.0)], {}, "none of 3 training answers is desirable"),
+        ([(4.0,), (2.0,)], {"threshold": 0.5}, "undesirable"),
+        ([(3.0, 3.0), (4.0, 4.0)], {}, "is desirable"),
+        ([(4.0, 2.0), (3.0,)], {}, "record record-1: a single answer with the score 3"),
+    ],
+)
+def test_data_with_one_kind_of_answer_are_refused(records, keys, said) -> None:
+    with pytest.raises(DataError, match=said):
+        threshold_for(split_of(*records), **keys)
+
+
+def test_one_kind_may_be_wanted() -> None:
+    assert threshold_for(split_of((1.0,), (1.0,)), undesirable_weight=0.0) == 0.5
+    with pytest.raises(ConfigError, match="nothing to train"):
+        KtoConfig(desirable_weight=0.0, undesirable_weight=0.0)

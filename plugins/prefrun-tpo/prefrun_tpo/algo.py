@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
@@ -11,7 +10,8 @@ from torch import Tensor
 from prefrun.algorithm import LossAlgorithm, LossOutput, Term
 from prefrun.errors import DataError
 from prefrun.policy.batch import BranchBatch
-from prefrun.records.tree import PreferenceTree
+from prefrun.records.split import DataSplit
+from prefrun.reward import Reward
 from prefrun_tpo.config import Labels, ReferenceBranch, SimilaritySign, TpoConfig
 from prefrun_tpo.loss import (
     merge_late_steps,
@@ -68,12 +68,12 @@ class Tpo(LossAlgorithm):
     }
     config: TpoConfig
 
-    def prepare(self, trees: Sequence[PreferenceTree], seed: int) -> list[PreferenceTree]:
-        """Check labels. Raises DataError for one outside [0, 1] after scaling."""
-        for tree in trees:
-            for number, score in enumerate(tree.labels()):
+    def check(self, data: DataSplit, reward: Reward | None) -> None:
+        """Raise DataError if all scores are equal, or one is outside [0, 1] after scaling."""
+        super().check(data, reward)
+        for tree in data.train:
+            for number, score in enumerate(tree.labels(data.objective)):
                 self._check(tree.id, number, score)
-        return list(trees)
 
     def loss(self, batch: BranchBatch) -> LossOutput:
         """Return one term: the ranking loss of each tree."""

@@ -11,6 +11,7 @@ from prefrun.testing.algorithm import (
     device,
     edges,
     gradients,
+    host_reads,
     invariance,
     purity,
     saving,
@@ -28,6 +29,7 @@ LOSS_ALGORITHM = (
     *invariance.PROPERTIES,
     *edges.PROPERTIES,
     *device.PROPERTIES,
+    *host_reads.PROPERTIES,
     *saving.PROPERTIES,
 )
 

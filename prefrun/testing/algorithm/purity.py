@@ -5,25 +5,19 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from prefrun.algorithm import LossOutput
 from prefrun.testing.algorithm.subject import AlgorithmSubject
 from prefrun.testing.reshaping import AXES, copy_batch
 from prefrun.testing.seeding import seeded
 from prefrun.testing.suite import Property
+from prefrun.training.output_check import at_loss, problem_of
 
 
 def output_is_well_formed(subject: AlgorithmSubject) -> None:
     """The loss returns terms of one value and one weight per unit, and scalars to log."""
     output = subject.output(subject.batch())
-    assert isinstance(output, LossOutput), f"the loss returned a {type(output).__name__}"
-    assert output.terms, "the loss returned no term"
-    for name, term in output.terms.items():
-        shapes = tuple(term.values.shape), tuple(term.weights.shape)
-        assert shapes[0] == shapes[1], f"term '{name}': {shapes[0]} values, {shapes[1]} weights"
-        assert len(shapes[0]) == 1, f"term '{name}': shape {shapes[0]} is not [N]"
+    problem = problem_of(output, subject.batch().policy_token_logps)
+    assert not problem, at_loss(subject.losses, problem)
     for name, metric in output.metrics.items():
-        assert isinstance(metric, Tensor), f"metric '{name}' is no tensor: {metric!r}"
-        assert metric.numel() == 1, f"metric '{name}' is no scalar: shape {tuple(metric.shape)}"
         assert not metric.requires_grad, f"metric '{name}' carries a gradient: detach it"
 
 

@@ -1,0 +1,28 @@
+"""The error at a loss or gradient that is NaN or infinite."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from prefrun.errors import PrefrunError
+
+
+class NonFiniteError(PrefrunError):
+    """The loss or a gradient is NaN or infinite."""
+
+
+def complaint(what: str, step: int, ids: Sequence[str], checkpoints: Path) -> str:
+    """Return that WHAT is not finite at STEP, on the records IDS, and what to go on from."""
+    last = sorted(checkpoints.glob("checkpoint-*"), key=os.path.getmtime)
+    where = f"the last good checkpoint is {last[-1]}" if last else "there is no checkpoint yet"
+    return (
+        f"{what} is not finite at step {step}; records: {some_of(ids)}; "
+        f"{where}\n  remedy: lower trainer.learning_rate, or look at these records"
+    )
+
+
+def some_of(ids: Sequence[str]) -> str:
+    """Return the first IDS of a step's records, and how many more there are."""
+    return ", ".join(ids[:8]) + (f" and {len(ids) - 8} more" if len(ids) > 8 else "")
