@@ -154,10 +154,20 @@ def carry_out_here(job: Job) -> dict[str, Any]:
         this = describe_run(job)
         print_header(this, job)
         write_origin(this, job)
-        start(job.directory)
-        summary = _tracked(this, job)
+        try:
+            start(job.directory)
+            summary = _tracked(this, job)
+        except KeyboardInterrupt:
+            if interrupt(job.directory):
+                say_how_to_resume(job.directory)
+            raise
     print_result(this, job, summary)
     return summary
+
+
+def say_how_to_resume(directory: RunDirectory) -> None:
+    """Name the command that resumes an interrupted run."""
+    console.print(f"interrupted. Resume with: prefrun resume {directory.path}", markup=False)
 
 
 def _tracked(this: Run, job: Job) -> dict[str, Any]:
@@ -178,7 +188,6 @@ def _tracked(this: Run, job: Job) -> dict[str, Any]:
     except KeyboardInterrupt as error:
         interrupt(job.directory)
         hook.prefrun_run_failed(run=this, error=error)
-        console.print(f"interrupted. Go on with: prefrun resume {job.directory.path}")
         raise
     except BaseException as error:
         log.exception("the run failed")

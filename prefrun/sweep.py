@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from filelock import FileLock
 from hydra.experimental.callback import Callback
 
+from prefrun.console import console
 from prefrun.errors import ConfigError
 from prefrun.jobs.failures import COMMAND_ID, FAILED_JOBS, failures
 from prefrun.jobs.index import INDEX, Index, read_index, write_index
+from prefrun.jobs.joblib_processes import stop_jobs
 from prefrun.plan import to_object
 from prefrun.plugins import print_foreign_plugins
 from prefrun.rundir.lock import LOCK_FILE
@@ -123,6 +125,13 @@ class Sweep(Callback):
         )
         return 2 if set(codes) == {2} else 1
 
+    def stop(self) -> None:
+        """Say at a signal how to resume. A comparison would look as though all jobs were over."""
+        Sweep.current = None
+        console.print(
+            f"interrupted. The same command resumes the sweep in {self.folder}", markup=False
+        )
+
     def _leave_nothing(self) -> None:
         """Remove the folder of a command that was refused before its first job."""
         ours = {LOCK_FILE, INDEX}
@@ -131,6 +140,12 @@ class Sweep(Callback):
                 for name in ours:
                     (self.folder / name).unlink(missing_ok=True)
                 self.folder.rmdir()
+
+
+def pass_on(number: int) -> None:
+    """Let jobs of the current sweep that run in joblib's processes end as at signal NUMBER."""
+    if Sweep.current:
+        stop_jobs(Sweep.current.folder, number)
 
 
 def is_newer(file: Path, others: Sequence[Path]) -> bool:
