@@ -43,7 +43,7 @@ class Lasting:
             if error.errno not in (EPIPE, EIO):
                 raise
             nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, sys.stdout.fileno())  # the interpreter flushes it once more, at its end
+            os.dup2(nowhere, sys.stdout.fileno())  # flushed once more at exit
             os.close(nowhere)
             return None
 

@@ -22,7 +22,7 @@ from prefrun.loss_file.registering import register_words
 from prefrun.paths import conf_dir
 from prefrun.quick_composing import quick_composing
 from prefrun.signals import Stopped, listening, telling
-from prefrun.sweep import Sweep, is_sweep, pass_on, sweep_words, without_hydras_file
+from prefrun.sweep import Sweep, end_early, is_sweep, pass_on, sweep_words, without_hydras_file
 from prefrun.trust import check_arguments, only_trusted_code
 
 if TYPE_CHECKING:
@@ -58,8 +58,7 @@ def launch(arguments: Sequence[str]) -> int:
             raise
         code = stop.code or 0
     except Stopped:
-        if Sweep.current:
-            Sweep.current.stop()
+        end_early()
         raise
     except Exception as error:
         if wanted_traceback:

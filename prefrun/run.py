@@ -16,8 +16,9 @@ from prefrun.builtin.config import NoModelConfig
 from prefrun.console import console
 from prefrun.jobs.identity import identify
 from prefrun.loss_file.algorithm import FileLoss
+from prefrun.notifying import TolerantTracker, notify
 from prefrun.plan import Plan, make_plan, missing_choice
-from prefrun.plugins import plugin_manager, print_foreign_plugins
+from prefrun.plugins import print_foreign_plugins
 from prefrun.processes.checks import check_launch
 from prefrun.run_header import print_header, print_result
 from prefrun.rundir.configuration import to_text
@@ -30,12 +31,12 @@ from prefrun.rundir.run import Run
 from prefrun.rundir.status import fail, finish, interrupt, start
 from prefrun.schema import ALONE
 from prefrun.sharing import sharing
+from prefrun.tracker import Tracker
 
 if TYPE_CHECKING:
     from prefrun.algorithm import Algorithm
     from prefrun.records.split import DataSplit
     from prefrun.reward import Reward
-    from prefrun.tracker import Tracker
 
 log = logging.getLogger(__name__)
 
@@ -171,28 +172,27 @@ def say_how_to_resume(directory: RunDirectory) -> None:
 
 
 def _tracked(this: Run, job: Job) -> dict[str, Any]:
-    tracker: Tracker = job.plan.build("tracker")
-    hook: Any = plugin_manager()[0].hook
-    failed = True
+    tracker, failed = Tracker(None), True
     try:
-        hook.prefrun_run_configured(run=this)
+        tracker = TolerantTracker(job.plan.build("tracker"))
+        notify("prefrun_run_configured", this)
         tracker.start(this)
-        hook.prefrun_run_started(run=this)
+        notify("prefrun_run_started", this)
         from prefrun.training.execute import execute  # torch comes in here and not before
 
         summary = execute(this, job, tracker, Stopwatch())
         finish(job.directory, summary["steps"])
         tracker.finish(summary)
-        hook.prefrun_run_finished(run=this, summary=summary)
+        notify("prefrun_run_finished", this, summary=summary)
         failed = False
     except KeyboardInterrupt as error:
         interrupt(job.directory)
-        hook.prefrun_run_failed(run=this, error=error)
+        notify("prefrun_run_failed", this, error=error)
         raise
     except BaseException as error:
         log.exception("the run failed")
         fail(job.directory, error)
-        hook.prefrun_run_failed(run=this, error=error)
+        notify("prefrun_run_failed", this, error=error)
         raise
     finally:
         tracker.close(failed)

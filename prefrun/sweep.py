@@ -125,13 +125,6 @@ class Sweep(Callback):
         )
         return 2 if set(codes) == {2} else 1
 
-    def stop(self) -> None:
-        """Say at a signal how to resume. A comparison would look as though all jobs were over."""
-        Sweep.current = None
-        console.print(
-            f"interrupted. The same command resumes the sweep in {self.folder}", markup=False
-        )
-
     def _leave_nothing(self) -> None:
         """Remove the folder of a command that was refused before its first job."""
         ours = {LOCK_FILE, INDEX}
@@ -146,6 +139,13 @@ def pass_on(number: int) -> None:
     """Let jobs of the current sweep that run in joblib's processes end as at signal NUMBER."""
     if Sweep.current:
         stop_jobs(Sweep.current.folder, number)
+
+
+def end_early() -> None:
+    """Say at a signal how the current sweep resumes. It gets no comparison, as though complete."""
+    if Sweep.current:
+        folder, Sweep.current = Sweep.current.folder, None
+        console.print(f"interrupted. The same command resumes the sweep in {folder}", markup=False)
 
 
 def is_newer(file: Path, others: Sequence[Path]) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from omegaconf import OmegaConf
 
-from prefrun.compose import config_folders
+from prefrun.config_files import config_folders
 from prefrun.errors import ConfigError
 from prefrun.paths import conf_dir
 from prefrun.plugins import plugin_manager

@@ -10,7 +10,7 @@ from prefrun.commands.fields import all_keys_of
 from prefrun.component import GROUPS, Component
 from prefrun.errors import ConfigError, closest
 from prefrun.loss_file.registering import register_words
-from prefrun.plugins import components, plugin_manager
+from prefrun.plugins import check_usable, components, plugin_manager
 
 USAGE = """\
 usage: prefrun algo=NAME data=NAME [key=value ...]      train, evaluate and report one run
@@ -67,6 +67,7 @@ def _is_choice(word: str) -> bool:
 def _find(word: str) -> Component:
     group, _, name = word.partition("=")
     names = [other for owner, other in components() if owner == group]
+    check_usable(group, name)
     if (group, name) not in components():
         raise ConfigError(
             f"there is no {group}={name}.{closest(name, names)} Choices: {', '.join(names)}"
