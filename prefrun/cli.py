@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
 
+from prefrun import signals
 from prefrun.errors import PrefrunError
 from prefrun.escaping import visible
 from prefrun.processes.checks import refuse_other_launchers
@@ -24,17 +25,25 @@ COMMANDS = {
 }
 Command = Callable[[list[str]], int]
 INTERRUPTED = 130
+"""The exit code of a Ctrl-C that came before anybody listened."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command line and return its exit code: 0, 1 failed, 2 bad input, 130 Ctrl-C."""
+    """Run one command line and return its exit code: 0, 1 failed, 2 bad input.
+
+    A signal ends it with 130 (Ctrl-C), 143 (SIGTERM) or 129 (SIGHUP).
+    """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
+    signals.forget()
     try:
-        refuse_other_launchers()
-        return _dispatch(arguments)
+        with signals.listening():
+            refuse_other_launchers()
+            return _dispatch(arguments)
     except PrefrunError as error:
         print(f"prefrun: {visible(str(error))}", file=sys.stderr)
         return error.exit_code
+    except signals.Stopped as stopped:
+        return stopped.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:  # the reader of a pipe went away, as in `prefrun plugins | head`

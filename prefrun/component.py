@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from importlib import import_module
+from types import ModuleType
 from typing import Any
+
+from prefrun.errors import PluginError, PrefrunError, closest
 
 GROUPS = ("algo", "data", "model", "reward", "evaluator", "tracker")
 
@@ -30,6 +33,59 @@ class Component:
         return f"evaluator.{self.name}" if self.group == "evaluator" else self.group
 
     def load(self) -> Any:
-        """Import `factory` and return it. Raises ImportError, AttributeError."""
+        """Import `factory` and return it.
+
+        Raises PluginError, naming the choice, file and line, where that fails; a PrefrunError that
+        the module itself raises as it is.
+        """
         module, _, attribute = self.factory.partition(":")
-        return getattr(import_module(module), attribute)
+        found = self._imported(module)
+        if hasattr(found, attribute):
+            return getattr(found, attribute)
+        names = [name for name in vars(found) if not name.startswith("_")]
+        raise PluginError(
+            f"{self.group}={self.name}: its factory is '{self.factory}', but {found.__file__} has "
+            f"no '{attribute}'.{closest(attribute, names)}"
+        )
+
+    def _imported(self, module: str) -> ModuleType:
+        try:
+            return import_module(module)
+        except (KeyboardInterrupt, PrefrunError):
+            raise
+        except BaseException as error:  # SystemExit, too
+            missing = getattr(error, "name", None)
+            if isinstance(error, ModuleNotFoundError) and _is_part(missing, module):
+                reason = f"there is no module '{missing}'"
+            else:
+                from prefrun.blame import told  # with all that looks into tracebacks
+
+                reason = f"importing it failed: {told(error, module)}"
+            raise PluginError(
+                f"{self.group}={self.name}: its factory is '{self.factory}', but {reason}"
+            ) from error
+
+
+def _is_part(missing: str | None, module: str) -> bool:
+    return missing is not None and (module == missing or module.startswith(f"{missing}."))
+
+
+def flaw_of(component: object) -> str | None:
+    """Return what is wrong with what a plugin gives for a component; None where nothing is."""
+    if not isinstance(component, Component):
+        return f"{component!r:.80} is a {type(component).__name__}, no Component"
+    what = f"{component.group}={component.name}"
+    if component.group not in GROUPS:
+        return (
+            f"'{component.name}' is registered in the unknown group '{component.group}'; "
+            f"groups are {', '.join(GROUPS)}"
+        )
+    if not isinstance(component.config, type) or not is_dataclass(component.config):
+        return f"{what}: its config must be a dataclass, not {component.config!r:.80}"
+    texts = (component.name, component.factory, component.summary)
+    if not all(isinstance(text, str) for text in texts):
+        return f"{what}: its name, factory and summary must be text"
+    module, _, attribute = component.factory.partition(":")
+    if not module or not attribute:
+        return f"{what}: its factory must be 'module:attribute', not '{component.factory}'"
+    return None

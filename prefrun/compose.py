@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 
-from prefrun.errors import PluginError
+from prefrun.blame import told
+from prefrun.component import Component
+from prefrun.config_files import config_folders
 from prefrun.loss_file.registering import is_file
-from prefrun.paths import conf_dir
-from prefrun.plugins import BLOCK_VARIABLE, components, plugin_manager
+from prefrun.plugins import catalogue, components
 from prefrun.schema import RunConfig
 
 
@@ -25,40 +24,32 @@ class PluginConfigs(SearchPathPlugin):
             search_path.append(provider=f"plugin {plugin}", path=f"file://{folder}")
 
 
-def config_folders() -> dict[str, Path]:
-    """Return the conf/ folder of every plugin, by plugin name, in search order."""
-    manager, _ = plugin_manager()
-    return {
-        implementation.plugin_name: Path(str(implementation.function()))
-        for implementation in manager.hook.prefrun_config_dir.get_hookimpls()
-    }
+def _store_schema(component: Component) -> None:
+    group, name = f"schema/{component.group}", component.name
+    ConfigStore.instance().store(name, component.config, group, provider="prefrun")
 
 
-def check_config_files() -> None:
-    """Raise PluginError where two plugins ship the same config file: Hydra would take the first."""
-    owners: dict[Path, str] = {}
-    for owner, folder in {"prefrun": conf_dir("prefrun"), **config_folders()}.items():
-        for file in sorted(folder.rglob("*.yaml")):
-            name = file.relative_to(folder)
-            if name in owners:
-                raise PluginError(
-                    f"{name} is shipped twice: by plugin {owners[name]} and by plugin {owner}\n"
-                    f"  remedy: uninstall one, or set {BLOCK_VARIABLE}={owner}"
-                )
-            owners[name] = owner
+def _flaw(component: Component, error: Exception) -> str:
+    config = component.config
+    return (
+        f"{component.group}={component.name}: its config {config.__module__}.{config.__qualname__} "
+        f"is no schema for Hydra: {told(error, config.__module__)}"
+    )
 
 
 def register_configs() -> None:
     """Register the search path and the schemas. Call before Hydra composes anything.
 
-    Raises PluginError where two plugins claim the same component or the same config file.
+    A schema that is none is left out: who chooses it is told.
     """
-    known = components()
-    check_config_files()
     Plugins.instance().register(PluginConfigs)
     store = ConfigStore.instance()
     store.store(group="schema", name="run", node=RunConfig, provider="prefrun")
-    for (group, name), component in known.items():
-        store.store(group=f"schema/{group}", name=name, node=component.config, provider="prefrun")
+    for (group, name), component in components().items():
+        try:
+            _store_schema(component)
+        except Exception as error:  # of its own code, or since OmegaConf knows no such type
+            catalogue().unusable[group, name] = _flaw(component, error)
+            continue
         if is_file(name):  # it has no YAML file that would name its schema
             store.store(group=group, name=name, node=component.config, provider="prefrun")

@@ -14,7 +14,7 @@ from yaml import YAMLError
 
 from prefrun.component import GROUPS
 from prefrun.errors import ConfigError, PrefrunError, closest
-from prefrun.plugins import components, plugin_manager, registered
+from prefrun.plugins import check_usable, components, plugin_manager, registered
 
 HELP = "  remedy: `prefrun --help` lists commands, choices and keys"
 LONGEST_LINE = 300
@@ -51,6 +51,7 @@ def hydra_error(error: Exception) -> Exception:
 
 def no_such_choice(group: str, name: str, options: list[str] | None = None) -> ConfigError:
     """Return the error for GROUP=NAME where there is no such choice."""
+    check_usable(group, name)
     if (group, name) in registered():
         distribution = registered()[group, name].plugin.distribution
         return ConfigError(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from errno import EIO, EPIPE
 from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -35,7 +38,37 @@ class EscapingConsole(Console):
             yield piece if piece.control else Segment(visible(piece.text), piece.style)
 
 
-console = EscapingConsole(soft_wrap=True, highlight=False)
+class Lasting:
+    """stdout for as long as somebody reads it: a run outlives its terminal, and `| tee` at Ctrl-C.
+
+    Only a reader that went away is forgiven; any other error of a write is raised.
+    """
+
+    def write(self, text: str) -> int:
+        """Write TEXT."""
+        return self._tried(sys.stdout.write, text) or 0
+
+    def flush(self) -> None:
+        """Have the reader see what was written."""
+        self._tried(sys.stdout.flush)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.stdout, name)
+
+    def _tried(self, function: Callable[..., Any], *arguments: str) -> Any:
+        try:
+            return function(*arguments)
+        except OSError as error:
+            if error.errno not in (EPIPE, EIO):
+                raise
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())  # flushed once more at exit
+            os.close(nowhere)
+            return None
+
+
+output: Any = Lasting()
+console = EscapingConsole(soft_wrap=True, highlight=False, file=output)
 
 
 @contextmanager

@@ -21,6 +21,15 @@ class RunPrunedError(PrefrunError):
     """A search ended the run early, since it could no longer be the best. No failure."""
 
 
+class EvaluatorError(PrefrunError):
+    """Evaluators failed; all else of the run is done and written."""
+
+    def __init__(self, message: str, evaluators: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.evaluators = evaluators
+        """Their names, as in `evaluator=[NAME]`."""
+
+
 class ConfigError(PrefrunError):
     """The configuration cannot be used: a wrong value, an unknown choice, parts that do not fit."""
 

@@ -23,7 +23,8 @@ from prefrun.loss_file.registering import register_words
 from prefrun.paths import conf_dir
 from prefrun.quick_composing import quick_composing
 from prefrun.records.columns import quoted_paths
-from prefrun.sweep import Sweep, is_sweep, sweep_words, without_hydras_file
+from prefrun.signals import Stopped, listening, telling
+from prefrun.sweep import Sweep, end_early, is_sweep, pass_on, sweep_words, without_hydras_file
 from prefrun.trust import check_arguments, only_trusted_code
 
 if TYPE_CHECKING:
@@ -52,12 +53,16 @@ def launch(arguments: Sequence[str]) -> int:
     Sweep.current, code = None, 0
     os.environ[FULL_ERROR] = "1"  # else Hydra prints errors in its own way and exits with 1
     try:
-        with quick_composing(), without_hydras_file(), only_trusted_code(arguments):
+        trusted = only_trusted_code(arguments)
+        with quick_composing(), without_hydras_file(), trusted, telling(pass_on):
             main(job.run)()
     except SystemExit as stop:  # Hydra's own --info, --cfg and completion end this way
         if not isinstance(stop.code, int | None):
             raise
         code = stop.code or 0
+    except Stopped:
+        end_early()
+        raise
     except Exception as error:
         if wanted_traceback:
             traceback.print_exc()
@@ -89,12 +94,19 @@ class Job:
     """What Hydra calls for every job. Hydra never sees a failure: it would add words of its own."""
 
     def __init__(self, argv: tuple[str, ...], with_traceback: bool) -> None:
-        self.argv, self.with_traceback = argv, with_traceback
+        self.argv, self.with_traceback, self.process = argv, with_traceback, os.getpid()
         self.error: Exception | None = None
         """Why the only job failed; a sweep's failures are recorded in its folder."""
 
     def run(self, config: DictConfig) -> float | None:
-        """Read what only Hydra knows, run the job, and return what a search asks for."""
+        """Read what only Hydra knows, run the job, and return what a search asks for.
+
+        In a process that a launcher started, that one decides on what a second signal does.
+        """
+        with listening(repeats=os.getpid() == self.process):
+            return self._run(config)
+
+    def _run(self, config: DictConfig) -> float | None:
         settings = HydraConfig.get()
         output_dir = Path(settings.runtime.output_dir)
         words: Any = OmegaConf.to_container(settings.overrides.task)  # with ${...} as it stands

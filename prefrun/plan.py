@@ -18,7 +18,7 @@ from prefrun.component import Component
 from prefrun.config_paths import absolute_paths
 from prefrun.errors import ConfigError
 from prefrun.path_keys import PathKey
-from prefrun.plugins import component_of, components
+from prefrun.plugins import check_usable, component_of, components
 from prefrun.processes.checks import count_devices
 from prefrun.schema import (
     CacheConfig,
@@ -163,6 +163,7 @@ def _without(plain: Mapping[str, Any], groups: tuple[str, ...]) -> dict[str, Any
 
 
 def _schema(group: str, name: str) -> type:
+    check_usable(group, name)
     if (group, name) not in components():
         raise ConfigError(f"the run used {group}={name}, which is not installed here")
     return components()[group, name].config

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 
 import pluggy
 
 from prefrun import builtin, hookspecs
-from prefrun.api_version import check_api
-from prefrun.component import GROUPS, Component
-from prefrun.errors import PluginError, closest
+from prefrun.component import Component
+from prefrun.discovery import installed
+from prefrun.errors import PluginError
+from prefrun.plugin_loading import Plugin, load, load_own
 
-ENTRY_POINT_GROUP = "prefrun"
 BLOCK_VARIABLE = "PREFRUN_BLOCK"
 OWN_DISTRIBUTIONS = frozenset(
     (
@@ -37,20 +36,7 @@ OWN_DISTRIBUTIONS = frozenset(
         "prefrun-wandb",
     )
 )
-"""Those of this project; a run names every other one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plugin:
-    """One plugin as found: loaded, blocked by the user, or broken."""
-
-    name: str
-    distribution: str
-    version: str
-    source: str
-    """The module named by its entry point."""
-    error: str | None = None
-    """Why it could not be loaded, in one line."""
+"""Those of this project; a run names every other one, and nobody else can take their names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,47 +47,28 @@ class Registered:
     plugin: Plugin
 
 
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Every component, and what is wrong with names."""
+
+    registered: dict[tuple[str, str], Registered] = field(default_factory=dict)
+    unusable: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Why a name cannot be chosen, though a plugin has it."""
+    contested: dict[tuple[str, str], str] = field(default_factory=dict)
+    """Of names of this project that another plugin claims, too, and does not get."""
+
+
 @cache
 def plugin_manager() -> tuple[pluggy.PluginManager, tuple[Plugin, ...]]:
     """Load every plugin once per process. A broken one is reported in the list, never raised."""
     manager = pluggy.PluginManager("prefrun")
     manager.add_hookspecs(hookspecs)
-    manager.register(builtin, name="builtin")
-    found = [Plugin("builtin", "prefrun", _version("prefrun"), "prefrun.builtin")]
+    found = [load_own(manager, builtin, _version("prefrun"))]
     blocked = {name.strip() for name in os.environ.get(BLOCK_VARIABLE, "").split(",")}
-    for point in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda point: point.name):
-        if point.name not in blocked:
-            found.append(_register(manager, point))
+    for each in sorted(installed(), key=lambda one: one.distribution not in OWN_DISTRIBUTIONS):
+        if not blocked & {each.name, each.distribution}:
+            found.append(load(manager, each, each.distribution in OWN_DISTRIBUTIONS))
     return manager, tuple(found)
-
-
-def _register(manager: pluggy.PluginManager, point: EntryPoint) -> Plugin:
-    name = point.dist.name if point.dist else "unknown"
-    version = point.dist.version if point.dist else "unknown"
-    error = None
-    try:
-        check_api(point.module)
-        module = point.load()
-        manager.register(module, name=point.name)
-        _check_hooks(module)
-        _check_components(manager, point.name)
-    except Exception as problem:  # whatever a stranger's module raises must not break the others
-        kind = "" if isinstance(problem, PluginError) else f"{type(problem).__name__}: "
-        error = " ".join(f"{kind}{problem}".split())
-        if manager.has_plugin(point.name):
-            manager.unregister(name=point.name)
-    return Plugin(point.name, name, version, point.value, error)
-
-
-def _check_hooks(module: object) -> None:
-    known = {name for name in vars(hookspecs) if name.startswith("prefrun_")}
-    for name in vars(module):
-        if (
-            name.startswith("prefrun_")
-            and name not in known
-            and hasattr(getattr(module, name), "prefrun_impl")
-        ):
-            raise PluginError(f"unknown hook '{name}'.{closest(name, sorted(known))}")
 
 
 def _version(distribution: str) -> str:
@@ -116,58 +83,66 @@ def _version(distribution: str) -> str:
 def print_foreign_plugins() -> None:
     """Name every plugin that comes from elsewhere, before a component or hook of it is called."""
     for plugin in plugin_manager()[1]:
-        if plugin.error is None and plugin.distribution not in OWN_DISTRIBUTIONS:
+        if plugin.error is None and not plugin.is_own:
             print(f"plugin {plugin.name}: {plugin.distribution} {plugin.version} ({plugin.source})")
 
 
 @cache
-def registered() -> dict[tuple[str, str], Registered]:
-    """Every component by (group, name), with its plugin.
-
-    Raises PluginError, naming both distributions, where two plugins claim the same name.
-    """
-    manager, plugins = plugin_manager()
-    by_name = {plugin.name: plugin for plugin in plugins}
-    found: dict[tuple[str, str], Registered] = {}
-    for implementation in manager.hook.prefrun_components.get_hookimpls():
-        plugin = by_name[implementation.plugin_name]
-        for component in _components_of(implementation):
-            key = (component.group, component.name)
-            if key in found:
-                raise PluginError(_clash(key, found[key].plugin, plugin))
-            found[key] = Registered(component, plugin)
-    return dict(sorted(found.items()))
-
-
-def _components_of(implementation: pluggy.HookImpl) -> list[Component]:
-    found: list[Component] = list(implementation.function())  # type: ignore[call-overload]
+def catalogue() -> Catalogue:
+    """Sort out who owns which name. A clash costs only those who choose what is claimed twice."""
+    found = Catalogue()
+    for plugin in plugin_manager()[1]:
+        for component in plugin.components:
+            _enter(found, component, plugin)
+    for key in found.unusable:
+        found.registered.pop(key, None)
+    ordered = sorted(found.registered.items())
+    found.registered.clear()
+    found.registered.update(ordered)
     return found
 
 
-def _check_components(manager: pluggy.PluginManager, plugin: str) -> None:
-    for implementation in manager.hook.prefrun_components.get_hookimpls():
-        if implementation.plugin_name != plugin:
-            continue
-        for component in _components_of(implementation):
-            if component.group not in GROUPS:
-                raise PluginError(
-                    f"'{component.name}' is registered in the unknown group '{component.group}'; "
-                    f"groups are {', '.join(GROUPS)}"
-                )
+def _enter(found: Catalogue, component: Component, plugin: Plugin) -> None:
+    key = (component.group, component.name)
+    if owner := found.registered.get(key):
+        reason = twice(f"{key[0]}={key[1]} is claimed twice", owner.plugin, plugin)
+        if owner.plugin.is_own:
+            found.contested[key] = reason
+        else:
+            found.unusable[key] = reason
+        return
+    for (group, name), other in found.registered.items():
+        if other.component.config is component.config:
+            found.unusable[key] = (
+                f"{key[0]}={key[1]} of {plugin} has the config class of {group}={name}; a "
+                "component is found by its class\n  remedy: give it a dataclass of its own, which "
+                "may inherit the other"
+            )
+            return
+    found.registered[key] = Registered(component, plugin)
 
 
-def _clash(key: tuple[str, str], first: Plugin, second: Plugin) -> str:
-    return (
-        f"{key[0]}={key[1]} is claimed twice: by {first.distribution} {first.version} "
-        f"({first.source}) and by {second.distribution} {second.version} ({second.source}).\n"
-        f"  remedy: uninstall one, or set {BLOCK_VARIABLE}={first.name} or "
-        f"{BLOCK_VARIABLE}={second.name}"
-    )
+def twice(problem: str, first: Plugin, second: Plugin) -> str:
+    """Say that FIRST and SECOND both have something, as PROBLEM says."""
+    others = [each.name for each in (first, second) if not each.is_own]
+    choices = " or ".join(f"{BLOCK_VARIABLE}={name}" for name in others)
+    return f"{problem}: by {first} and by {second}\n  remedy: uninstall one, or set {choices}"
+
+
+def registered() -> dict[tuple[str, str], Registered]:
+    """Every component by (group, name), with its plugin."""
+    return catalogue().registered
 
 
 def components() -> dict[tuple[str, str], Component]:
     """Every component by (group, name)."""
     return {key: entry.component for key, entry in registered().items()}
+
+
+def check_usable(group: str, name: str) -> None:
+    """Raise PluginError where a plugin has GROUP=NAME and something is wrong with that."""
+    if reason := catalogue().unusable.get((group, name)):
+        raise PluginError(reason)
 
 
 def component_of(config: object) -> Component:
@@ -185,4 +160,4 @@ def component_of(config: object) -> Component:
 def forget() -> None:
     """Drop what was found, so that the next call looks again (after an install, in tests)."""
     plugin_manager.cache_clear()
-    registered.cache_clear()
+    catalogue.cache_clear()

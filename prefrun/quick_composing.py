@@ -12,6 +12,8 @@ from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.config_repository import ConfigRepository
 from omegaconf import DictConfig
 
+from prefrun.config_files import check_config_file
+
 
 @contextmanager
 def quick_composing() -> Iterator[None]:
@@ -37,6 +39,7 @@ def quick_composing() -> Iterator[None]:
 
     def load_config(self: ConfigRepository, config_path: str) -> Any:
         if config_path not in files:
+            check_config_file(config_path)
             files[config_path] = read(self, config_path)
         return deepcopy(files[config_path])  # Hydra writes into what it is given
 

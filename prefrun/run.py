@@ -19,8 +19,9 @@ from prefrun.jobs.changes import check_unchanged, made_from, record_resumption
 from prefrun.jobs.identity import identify
 from prefrun.loss_file.algorithm import FileLoss
 from prefrun.memory import LOADING, naming_out_of_memory
+from prefrun.notifying import TolerantTracker, notify
 from prefrun.plan import Plan, make_plan, missing_choice
-from prefrun.plugins import plugin_manager, print_foreign_plugins
+from prefrun.plugins import print_foreign_plugins
 from prefrun.processes.checks import check_launch
 from prefrun.records.split import uses_seed
 from prefrun.run_header import print_header, print_result
@@ -34,12 +35,12 @@ from prefrun.rundir.run import Run
 from prefrun.rundir.status import fail, finish, interrupt, start
 from prefrun.schema import ALONE
 from prefrun.sharing import sharing
+from prefrun.tracker import Tracker
 
 if TYPE_CHECKING:
     from prefrun.algorithm import Algorithm
     from prefrun.records.split import DataSplit
     from prefrun.reward import Reward
-    from prefrun.tracker import Tracker
 
 log = logging.getLogger(__name__)
 
@@ -166,36 +167,44 @@ def carry_out_here(job: Job) -> dict[str, Any]:
         this = describe_run(job)
         print_header(this, job)
         write_origin(this, job)
-        start(job.directory)
-        summary = _tracked(this, job)
+        try:
+            start(job.directory)
+            summary = _tracked(this, job)
+        except KeyboardInterrupt:
+            if interrupt(job.directory):
+                say_how_to_resume(job.directory)
+            raise
     print_result(this, job, summary)
     return summary
 
 
+def say_how_to_resume(directory: RunDirectory) -> None:
+    """Name the command that resumes an interrupted run."""
+    console.print(f"interrupted. Resume with: prefrun resume {directory.path}", markup=False)
+
+
 def _tracked(this: Run, job: Job) -> dict[str, Any]:
-    tracker: Tracker = job.plan.build("tracker")
-    hook: Any = plugin_manager()[0].hook
-    failed = True
+    tracker, failed = Tracker(None), True
     try:
-        hook.prefrun_run_configured(run=this)
+        tracker = TolerantTracker(job.plan.build("tracker"))
+        notify("prefrun_run_configured", this)
         tracker.start(this)
-        hook.prefrun_run_started(run=this)
+        notify("prefrun_run_started", this)
         from prefrun.training.execute import execute  # torch comes in here and not before
 
         summary = execute(this, job, tracker, Stopwatch())
         finish(job.directory, summary["steps"])
         tracker.finish(summary)
-        hook.prefrun_run_finished(run=this, summary=summary)
+        notify("prefrun_run_finished", this, summary=summary)
         failed = False
     except KeyboardInterrupt as error:
         interrupt(job.directory)
-        hook.prefrun_run_failed(run=this, error=error)
-        console.print(f"interrupted. Go on with: prefrun resume {job.directory.path}")
+        notify("prefrun_run_failed", this, error=error)
         raise
     except BaseException as error:
         log.exception("the run failed")
         fail(job.directory, error)
-        hook.prefrun_run_failed(run=this, error=error)
+        notify("prefrun_run_failed", this, error=error)
         raise
     finally:
         tracker.close(failed)

@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from filelock import FileLock
 from hydra.experimental.callback import Callback
 
+from prefrun.console import console
 from prefrun.errors import ConfigError
 from prefrun.escaping import visible
 from prefrun.jobs.failures import COMMAND_ID, FAILED_JOBS, failures
 from prefrun.jobs.index import INDEX, Index, read_index, write_index
+from prefrun.jobs.joblib_processes import stop_jobs
 from prefrun.plan import to_object
 from prefrun.plugins import print_foreign_plugins
 from prefrun.rundir.lock import LOCK_FILE
@@ -132,6 +134,19 @@ class Sweep(Callback):
                 for name in ours:
                     (self.folder / name).unlink(missing_ok=True)
                 self.folder.rmdir()
+
+
+def pass_on(number: int) -> None:
+    """Let jobs of the current sweep that run in joblib's processes end as at signal NUMBER."""
+    if Sweep.current:
+        stop_jobs(Sweep.current.folder, number)
+
+
+def end_early() -> None:
+    """Say at a signal how the current sweep resumes. It gets no comparison, as though complete."""
+    if Sweep.current:
+        folder, Sweep.current = Sweep.current.folder, None
+        console.print(f"interrupted. The same command resumes the sweep in {folder}", markup=False)
 
 
 def is_newer(file: Path, others: Sequence[Path]) -> bool:

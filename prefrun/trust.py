@@ -13,7 +13,7 @@ from hydra._internal.config_repository import ConfigRepository
 from hydra.core.object_type import ObjectType
 from omegaconf import DictConfig, OmegaConf
 
-from prefrun.compose import config_folders
+from prefrun.config_files import config_folders
 from prefrun.errors import ConfigError
 from prefrun.file_settings import TRUSTED, check_file, check_folders, refusal
 from prefrun.paths import conf_dir

@@ -80,7 +80,7 @@ def test_two_plugins_with_one_config_file_are_both_named(prefrun, make_plugin):
     make_plugin("twin", code, {"algo/demo.yaml": DEMO_YAML})
     done = prefrun("algo=demo", "--cfg", "job")
     assert done.returncode == 2
-    assert "algo/demo.yaml is shipped twice: by plugin" in done.stderr
+    assert "algo/demo.yaml is shipped twice: by prefrun-demo 1.2.3" in done.stderr
     assert "PREFRUN_BLOCK=" in done.stderr
 
 

@@ -12,7 +12,7 @@ from prefrun.component import GROUPS, Component
 from prefrun.errors import ConfigError, closest
 from prefrun.escaping import visible
 from prefrun.loss_file.registering import register_words
-from prefrun.plugins import components, plugin_manager
+from prefrun.plugins import check_usable, components, plugin_manager
 from prefrun.schema import RunConfig
 
 LONGEST_TEXT = 110
@@ -70,6 +70,7 @@ def _is_choice(word: str) -> bool:
 def _find(word: str) -> Component:
     group, _, name = word.partition("=")
     names = [other for owner, other in components() if owner == group]
+    check_usable(group, name)
     if (group, name) not in components():
         raise ConfigError(
             f"there is no {group}={name}.{closest(name, names)} Choices: {', '.join(names)}"

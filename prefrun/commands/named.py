@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from prefrun.component import GROUPS
 from prefrun.errors import ConfigError, closest
 from prefrun.loss_file.registering import is_file, register_file
-from prefrun.plugins import Registered, plugin_manager, registered
+from prefrun.plugins import Registered, check_usable, plugin_manager, registered
 
 
 def components_called(name: str) -> list[Registered]:
@@ -19,6 +20,8 @@ def components_called(name: str) -> list[Registered]:
         name = register_file(Path(name)).name
     found = [entry for (_, other), entry in registered().items() if other == name]
     if not found:
+        for group in GROUPS:
+            check_usable(group, name)
         for plugin in plugin_manager()[1]:
             if plugin.error and plugin.name == name:
                 raise ConfigError(f"the plugin '{name}' failed to load: {plugin.error}")

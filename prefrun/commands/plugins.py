@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-
+from prefrun.config_files import shipped_twice
 from prefrun.errors import ConfigError
 from prefrun.escaping import visible
-from prefrun.plugins import plugin_manager, registered
+from prefrun.plugin_loading import Plugin
+from prefrun.plugins import BLOCK_VARIABLE, catalogue, plugin_manager, registered
 
 HEADINGS = ("name", "kind", "version", "distribution", "source")
 
 
 def plugins(arguments: list[str]) -> int:
-    """Print one line per component, then the broken plugins. Returns 0."""
+    """Print one line per component, then what is broken and what disturbs others. Returns 0."""
     if arguments:
         raise ConfigError(f"`prefrun plugins` takes no arguments, but got {' '.join(arguments)}")
     rows = [
@@ -24,14 +24,19 @@ def plugins(arguments: list[str]) -> int:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
         print(visible("  ".join(cells).rstrip()))
     for plugin in plugin_manager()[1]:
-        if plugin.error:
-            said = (
-                f"\nbroken: {plugin.name} ({plugin.distribution} {plugin.version}, "
-                f"{plugin.source}) failed to load: {plugin.error}\n"
-                f"  remedy: mend or uninstall it; PREFRUN_BLOCK={plugin.name} silences this"
-            )
-            print(
-                visible(said),
-                file=sys.stdout,
-            )
+        _print_faults(plugin)
+    clashes = [*catalogue().unusable.values(), *catalogue().contested.values()]
+    for reason in [*clashes, *(text for _, text in shipped_twice().values())]:
+        print(visible(f"\nbroken: {reason}"))
     return 0
+
+
+def _print_faults(plugin: Plugin) -> None:
+    who = f"{plugin.name} ({plugin.distribution} {plugin.version}, {plugin.source})"
+    remedy = f"  remedy: mend or uninstall it; {BLOCK_VARIABLE}={plugin.name} silences this"
+    if plugin.error:
+        print(visible(f"\nbroken: {who} failed to load: {plugin.error}\n{remedy}"))
+    for problem in plugin.left_out:
+        print(visible(f"\nbroken: {who} works without this: {problem}\n{remedy}"))
+    for warning in plugin.warnings:
+        print(visible(f"\nwarning: {who} {warning}\n{remedy}"))

@@ -23,7 +23,9 @@ def announce(comparison: Comparison, folder: Path) -> None:
     for implementation in hook.get_hookimpls():
         try:
             implementation.function(*(given[name] for name in implementation.argnames))
-        except Exception as error:  # a stranger's code may raise anything
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a stranger's code may raise anything
             trace = not isinstance(error, PrefrunError)
             name = implementation.plugin_name
             log.error("plugin %s could not take the comparison: %s", name, error, exc_info=trace)

@@ -37,6 +37,7 @@ def record_failure(
         "overrides": mask_arguments(overrides),
         "exit_code": error.exit_code if isinstance(error, PrefrunError) else 1,
         "error": reason or type(error).__name__,
+        "evaluators": list(getattr(error, "evaluators", ())),
     }
     with (sweep / FAILED_JOBS).open("a", encoding="utf-8") as file:
         file.write(json.dumps(failure) + "\n")

@@ -12,7 +12,8 @@ from prefrun.loss_file import configs
 from prefrun.loss_file.algorithm import algorithm_class
 from prefrun.loss_file.reading import SUFFIX, LossFile, read_loss_file
 from prefrun.loss_file.signature import config_class
-from prefrun.plugins import Plugin, Registered, registered
+from prefrun.plugin_loading import Plugin
+from prefrun.plugins import Registered, registered
 
 GROUP = "algo"
 ATTRIBUTE = "FileLoss"

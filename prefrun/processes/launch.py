@@ -7,35 +7,30 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from secrets import token_hex
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException, Std
+from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, Std
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
 from prefrun.processes.failure import first_error
+from prefrun.processes.stop_file import StopFile
 from prefrun.processes.worker import CONFIG
 from prefrun.run import describe_run, log_to, write_origin
 from prefrun.rundir.configuration import to_text
-from prefrun.rundir.status import RUNNING, fail, interrupt, read_status, start
+from prefrun.rundir.status import INTERRUPTED, fail, interrupt, read_status, start
 from prefrun.rundir.summary import read_summary
+from prefrun.signals import Stopped, finishing_first, telling
 
 if TYPE_CHECKING:
     from prefrun.run import Job
     from prefrun.rundir.directory import RunDirectory
 
-SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT")
-"""Passed on to the processes."""
-PATIENCE = "600"
-"""Seconds a process has to end its step and write a checkpoint at Ctrl-C."""
 log = logging.getLogger(__name__)
 
 
@@ -43,27 +38,45 @@ def carry_out_in_processes(job: Job) -> dict[str, Any]:
     """Do what is left of JOB in processes of its own, and return its summary.
 
     Raises what the first process to fail raised, or PrefrunError for one that was killed;
-    KeyboardInterrupt at Ctrl-C, which the processes answer with a checkpoint.
+    Stopped at a signal, which the processes answer with a checkpoint.
     """
     write_origin(describe_run(job), job)
     start(job.directory)
     processes = job.plan.launch.processes or 1
-    with TemporaryDirectory(prefix="prefrun-") as scratch, _signals_restored():
+    with TemporaryDirectory(prefix="prefrun-") as scratch:
         try:
             os.environ[CONFIG] = to_text(job.plan.plain)
-            _run(job.directory, processes, Path(scratch))
-        except (SignalException, KeyboardInterrupt) as error:
-            raise _ended_by_signal(job.directory, error) from None
+            _wait(job.directory, processes, Path(scratch))
+        except KeyboardInterrupt:
+            interrupt(job.directory)
+            raise
         except ChildFailedError as error:
-            reason = _reason(error, Path(scratch), job.directory)
-            raise reason from None
+            raise _reason(error, Path(scratch), job.directory) from None
         finally:
             os.environ.pop(CONFIG, None)
     return read_summary(job.directory)
 
 
+def _wait(directory: RunDirectory, processes: int, scratch: Path) -> None:
+    """Run the job's processes to their end. Raises Stopped, ChildFailedError."""
+    stop = StopFile(scratch)
+    with (
+        # torch's launcher would set handlers of its own in the main thread
+        ThreadPoolExecutor(1) as pool,
+        telling(stop.ask),
+        finishing_first() as stop_requested,
+    ):
+        try:
+            pool.submit(_run, directory, processes, scratch).result()
+        except Stopped:  # the second signal
+            stop.insist()
+            raise
+        except ChildFailedError:
+            if not stop_requested():
+                raise
+
+
 def _run(directory: RunDirectory, processes: int, scratch: Path) -> None:
-    os.environ.setdefault("TORCH_ELASTIC_SHUTDOWN_TIMEOUT", PATIENCE)
     for name in ("torch.distributed.elastic", "torch.distributed.launcher"):
         logging.getLogger(name).propagate = False  # failures are told in our own words
         logging.getLogger(name).addHandler(logging.NullHandler())
@@ -82,9 +95,11 @@ def _run(directory: RunDirectory, processes: int, scratch: Path) -> None:
     elastic_launch(config, sys.executable)(*words)
 
 
-def _reason(error: ChildFailedError, scratch: Path, directory: RunDirectory) -> Exception:
-    """Write down why the job failed, and return it."""
+def _reason(error: ChildFailedError, scratch: Path, directory: RunDirectory) -> BaseException:
+    """Write down why the job failed, and return it; Stopped where only its processes were told."""
     codes = {rank: failure.exitcode for rank, failure in error.failures.items()}
+    if set(codes) == {0} and codes[0] > 128 and read_status(directory).status == INTERRUPTED:
+        return Stopped(codes[0] - 128)
     logs = {
         int(path.parent.name): path
         for path in (scratch / "logs").rglob("stderr.log")
@@ -95,27 +110,3 @@ def _reason(error: ChildFailedError, scratch: Path, directory: RunDirectory) -> 
         log.error("a process failed", exc_info=reason)
     fail(directory, reason)
     return reason
-
-
-def _ended_by_signal(directory: RunDirectory, error: BaseException) -> BaseException:
-    """Write down that the run was interrupted, and return what ends this process, too."""
-    if read_status(directory).status == RUNNING:
-        interrupt(directory)
-    if isinstance(error, SignalException) and error.sigval != signal.SIGINT:
-        return SystemExit(128 + error.sigval)
-    return KeyboardInterrupt()
-
-
-@contextmanager
-def _signals_restored() -> Iterator[None]:
-    """The launcher leaves handlers of its own behind."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    numbers = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
-    before = {number: signal.getsignal(number) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -13,38 +13,46 @@ import warnings
 from datetime import timedelta
 from pathlib import Path
 
+from prefrun import signals
 from prefrun.processes.failure import keep_error
+from prefrun.processes.stop_file import StopFile
 
 CONFIG = "PREFRUN_CONFIG"
 """Environment variable: the configuration with its secrets, which RUN_DIR's copy masks."""
-INTERRUPTED = 130
-LOOK = 1.0
-"""Seconds between two looks for the process that started this one."""
+LOOK = 0.2
+"""Seconds between two looks for the process that started this one, and for what it asks."""
 TIMEOUT = timedelta(days=7)
 """The others wait for the first one's evaluation; a process that dies ends all without any."""
 
 
 def main() -> int:
-    """Do this process's part of the job and return its exit code."""
+    """Do this process's part of the job and return its exit code.
+
+    At a signal that is the first process's to tell: others that left with a failure would have it
+    killed as it still writes.
+    """
     run, scratch = map(Path, sys.argv[1:])
     rank, processes = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     threads = max(1, (os.cpu_count() or 1) // processes)
     os.environ.setdefault("OMP_NUM_THREADS", str(threads))  # before torch is there
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # DDP's advice is no use to a user
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     try:
-        _work(run, is_main=rank == 0)
-    except KeyboardInterrupt:
-        return INTERRUPTED
+        with signals.listening(repeats=False):
+            watched = (os.getppid(), StopFile(scratch))
+            threading.Thread(target=_watch, args=watched, daemon=True).start()
+            _work(run, is_main=rank == 0)
+    except signals.Stopped as stopped:
+        return stopped.exit_code if rank == 0 else 0
     except BaseException as error:
         keep_error(scratch, rank, error)
         return 1
     return 0
 
 
-def _end_with(parent: int) -> None:
-    """End this process once PARENT is gone: nobody would know that it is still at work."""
+def _watch(parent: int, stop: StopFile) -> None:
+    """Obey STOP, and end this process once PARENT is gone: nobody would know of its work."""
     while os.getppid() == parent:
+        stop.obey()
         threading.Event().wait(LOOK)
     os._exit(1)
 

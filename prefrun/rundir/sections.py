@@ -21,7 +21,9 @@ def plugin_sections(hook: str, **arguments: Any) -> list[list[str]]:
         given = [arguments[name] for name in implementation.argnames]
         try:
             text = implementation.function(*given)
-        except Exception as error:  # a stranger's code may raise anything
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # a stranger's code may raise anything
             name = implementation.plugin_name
             log.exception("the section of plugin %s failed", name)
             text = f"## {name}\n\nThis section failed: {type(error).__name__}: {error}"

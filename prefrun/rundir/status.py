@@ -97,9 +97,16 @@ def fail(directory: RunDirectory, error: BaseException) -> None:
     _end(directory, ended, mask_text(reason))
 
 
-def interrupt(directory: RunDirectory) -> None:
-    """Say that the user ended the run. Never raises."""
+def interrupt(directory: RunDirectory) -> bool:
+    """Say that the user ended the run, unless it has finished; return whether it is so.
+
+    Never raises.
+    """
+    with suppress(PrefrunError):
+        if read_status(directory).status == FINISHED:
+            return False
     _end(directory, INTERRUPTED, None)
+    return True
 
 
 def _end(directory: RunDirectory, status: str, reason: str | None) -> None:

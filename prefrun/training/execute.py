@@ -15,9 +15,9 @@ from prefrun.algorithm import (
     RunAlgorithm,
 )
 from prefrun.console import console, progress
-from prefrun.errors import ConfigError
+from prefrun.errors import ConfigError, EvaluatorError
 from prefrun.evaluation.context import Context
-from prefrun.evaluation.evaluate import evaluate_all, own_metrics
+from prefrun.evaluation.evaluate import all_of, evaluate_all, own_metrics
 from prefrun.memory import EVALUATING, RUNNING, TRAINING, naming_out_of_memory
 from prefrun.plan import Plan
 from prefrun.rundir.directory import RunDirectory
@@ -25,6 +25,7 @@ from prefrun.rundir.files import read_json, write_json
 from prefrun.rundir.metrics import MetricsLog
 from prefrun.rundir.report import write_report
 from prefrun.rundir.run import Run
+from prefrun.rundir.status import FAILED
 from prefrun.rundir.summary import build_summary
 from prefrun.sharing import sharing
 from prefrun.tracker import Tracker
@@ -65,7 +66,8 @@ def execute(run: Run, job: Job, tracker: Tracker, watch: Stopwatch) -> dict[str,
         MetricsLog(directory.metrics).truncate_after(directory.checkpointed_steps())
         outcome = _train(session, algorithm)
         watch.lap("training")
-        after = _evaluate_after(session, plan, directory, outcome, before)
+        failures: dict[str, EvaluatorError] = {}
+        after = _evaluate_after(session, plan, directory, outcome, before, failures)
         watch.lap("evaluation")
         moved = None
         if outcome.policy is not None and not isinstance(algorithm, DecodingAlgorithm):
@@ -82,8 +84,12 @@ def execute(run: Run, job: Job, tracker: Tracker, watch: Stopwatch) -> dict[str,
             records=_record_counts(session),
             weights_moved=moved,
         )
+        if failures:
+            summary["status"] = FAILED
         write_json(directory.summary, summary)
         write_report(directory, with_curves=run.group is None)  # the comparison shows a sweep's
+        if failures:
+            raise all_of(failures)
         return summary
     finally:
         session.close()
@@ -145,15 +151,18 @@ def _evaluate_after(
     directory: RunDirectory,
     outcome: Outcome,
     before: Mapping[str, Any],
+    failures: dict[str, EvaluatorError],
 ) -> dict[str, Any]:
+    """Measure the trained model. What fails goes into FAILURES: the model is still to be saved."""
     if outcome.policy is None:
         reason = dict.fromkeys(before["directions"], "the algorithm returns no policy")
-        after = {**own_metrics(outcome), "not_measured": reason}
+        own = own_metrics(outcome, failures)
+        after = {**own, "not_measured": reason | own["not_measured"]}
     else:
         folder = directory.evaluation
         context = Context(session, outcome.policy, session.reference(), before["baseline"], folder)
         with progress("evaluation after") as show:
-            after = evaluate_all(_evaluators(plan), context, show, outcome)
+            after = evaluate_all(_evaluators(plan), context, show, outcome, failures)
         directory.write_samples(context.samples())
     write_json(directory.evaluation_after, after)
     return after

@@ -23,6 +23,7 @@ from prefrun.policy.rounding import rounding_noise
 from prefrun.policy.scoring import scored_batches
 from prefrun.records.tree import PreferenceTree
 from prefrun.schema import DEEPSPEED, FSDP
+from prefrun.signals import finishing_first
 from prefrun.training.arguments import training_arguments
 from prefrun.training.compiling import check_compiler, compiled_layers
 from prefrun.training.dataset import ExampleDataset
@@ -44,7 +45,7 @@ def train(
     """Train `session.loaded.model` in place on TREES, from the last checkpoint where there is one.
 
     ROUND: see `Services.train`. Raises PrefrunError where the step-0 gate refuses, the loss is not
-    finite or the disk is full; KeyboardInterrupt at Ctrl-C, after the step's checkpoint.
+    finite or the disk is full; Stopped at a signal, after the step's checkpoint.
     """
     settings = session.config.trainer
     if settings.compile:
@@ -67,17 +68,16 @@ def train(
     if "reference" in algorithm.needs:  # a checkpoint's weights come later: this is the start model
         _gate(session, examples[: settings.batch_size])
     trainer.train_dataset = ExampleDataset(examples)
-    observer = Observer(session, trainer.check_gradients, earlier)
-    trainer.add_callback(observer)
     trainer.remove_callback(PrinterCallback)  # the host shows progress itself
     attention = tree_attention(trainer.model) if session.packing.kernel else nullcontext()
     compiled = compiled_layers(trainer.model) if settings.compile else nullcontext()
     with (
         progress("training") as session.show,
-        observer.stopping_at_interrupt(),
+        finishing_first() as stop_requested,
         attention,
         compiled,
     ):
+        trainer.add_callback(Observer(session, trainer.check_gradients, stop_requested, earlier))
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     trainer.empty_steps.conclude(trainer.state.global_step, trainer.is_world_process_zero())
     session.steps = earlier + trainer.state.global_step

@@ -1,16 +1,14 @@
-"""Tells the run of each training step, and stops cleanly at Ctrl-C."""
+"""Tells the run of each training step, and stops after one where a signal asks for it."""
 
 from __future__ import annotations
 
-import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 from transformers import TrainerCallback
 
+from prefrun import signals
 from prefrun.training.spread import any_process
 
 SKIPPED_LOGS = ("epoch", "total_flos")
@@ -33,26 +31,33 @@ class Observer(TrainerCallback):
     """A transformers callback that forwards to a `Listener`."""
 
     def __init__(
-        self, listener: Listener, check_gradients: Callable[[Any], None], earlier: int = 0
+        self,
+        listener: Listener,
+        check_gradients: Callable[[Any], None],
+        stop_requested: Callable[[], bool],
+        earlier: int = 0,
     ) -> None:
-        """EARLIER are the steps of the rounds before this one; all steps are counted on."""
+        """STOP_REQUESTED says whether to end after the step, with a checkpoint.
+
+        EARLIER are the steps of the rounds before this one; all steps are counted on.
+        """
         self.listener, self.earlier = listener, earlier
         self.check_gradients = check_gradients
-        self.stop_requested = False
+        self.stop_requested = stop_requested
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
         """Refuse gradients that would spoil the weights."""
         self.check_gradients(rest["model"])
 
     def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
-        """Count the step; at Ctrl-C save and stop; log wherever a checkpoint is written."""
+        """Count the step; at a signal save and stop; log wherever a checkpoint is written."""
         if state.is_world_process_zero:
             self.listener.step_done(
                 self.earlier + state.global_step, self.earlier + state.max_steps
             )
-        if any_process(self.stop_requested):  # else one would wait for the others' next step
+        if any_process(self.stop_requested()):  # else one would wait for the others' next step
             control.should_save = control.should_training_stop = True
-            self.stop_requested = True
+            signals.request()  # in the processes that got none
         if control.should_save:  # a resumed run then starts with an empty average
             control.should_log = True
 
@@ -68,23 +73,3 @@ class Observer(TrainerCallback):
         if state.is_world_process_zero:
             path = Path(args.output_dir) / f"checkpoint-{state.global_step}"
             self.listener.checkpoint_written(self.earlier + state.global_step, path)
-
-    @contextmanager
-    def stopping_at_interrupt(self) -> Iterator[None]:
-        """Let the first Ctrl-C finish its step and save; the second stops at once."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def request(number: int, frame: Any) -> None:
-            if self.stop_requested:
-                raise KeyboardInterrupt
-            self.stop_requested = True
-
-        before = signal.signal(signal.SIGINT, request)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)
-        if self.stop_requested:
-            raise KeyboardInterrupt

@@ -6,12 +6,12 @@ import gc
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from prefrun.console import progress
 from prefrun.errors import PrefrunError
 from prefrun.memory import LOADING, REFERENCE, naming_out_of_memory
-from prefrun.plugins import plugin_manager
+from prefrun.notifying import notify
 from prefrun.policy.adapter import has_adapter
 from prefrun.policy.cache import ReferenceCache
 from prefrun.policy.model_policy import ModelPolicy
@@ -49,7 +49,6 @@ class Session:
         self._plan, self._tracker = job.plan, tracker
         self._start = ""
         self._metrics = MetricsLog(job.directory.metrics)
-        self._hooks: Any = plugin_manager()[0].hook
 
     @cached_property
     @naming_out_of_memory(LOADING)
@@ -213,7 +212,7 @@ class Session:
         """Add a line to metrics.jsonl and tell tracker and hooks."""
         self._metrics.append(step, metrics)
         self._tracker.log(step, metrics)
-        self._hooks.prefrun_step_logged(run=self.run, step=step, metrics=metrics)
+        notify("prefrun_step_logged", self.run, step=step, metrics=metrics)
 
     def step_done(self, step: int, steps: int) -> None:
         """Count an optimizer step in status.json and on the progress bar."""
@@ -223,7 +222,7 @@ class Session:
 
     def checkpoint_written(self, step: int, path: Path) -> None:
         """Tell the hooks."""
-        self._hooks.prefrun_checkpoint_written(run=self.run, step=step, path=path)
+        notify("prefrun_checkpoint_written", self.run, step=step, path=path)
 
     def checkpoint_dir(self) -> Path:
         """Where checkpoints belong."""

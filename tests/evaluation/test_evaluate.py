@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from prefrun.errors import PluginError
+from prefrun.errors import EvaluatorError
 from prefrun.evaluation.evaluate import evaluate_all
 from prefrun.evaluation.evaluator import Estimate, Evaluator, NotApplicable
 
@@ -74,7 +74,7 @@ def test_a_value_that_is_no_number_is_listed_with_its_reason(value: float) -> No
 
 
 def test_two_evaluators_with_one_metric_are_refused_by_name() -> None:
-    with pytest.raises(PluginError, match="first and second both report 'good'"):
+    with pytest.raises(EvaluatorError, match="first and second both report 'good'"):
         evaluate(first=Reports(good=Estimate(1.0)), second=Reports(good=Estimate(2.0)))
 
 

@@ -33,7 +33,7 @@ class Processes:
         self._starting, self._recording = Lock(), Lock()
 
     def run(self, jobs: Sequence[SweepJob]) -> list[JobReturn]:
-        """Run JOBS and return what each returned, in order. At Ctrl-C they end, and it goes on."""
+        """Run JOBS and return what each returned, in order. A signal ends them, and is raised."""
         pool = ThreadPoolExecutor(self._count)
         try:
             waiting = [pool.submit(self._run_in_slot, job) for job in jobs]
@@ -47,10 +47,10 @@ class Processes:
             pool.shutdown()
 
     def _end_all(self, waiting: Sequence[Future[JobReturn]]) -> None:
-        """As at a terminal: the first signal lets a job save its work, the second ends it."""
+        """SIGTERM, which nobody ignores, lets a job save its work; a second signal kills it."""
         with self._starting:
             self._stopping = True
-        for number in (signal.SIGINT, signal.SIGINT, signal.SIGKILL):
+        for number in (signal.SIGTERM, signal.SIGKILL):
             for process in tuple(self._running):
                 process.send_signal(number)
             try:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +23,8 @@ FOLDER = ".submitit"
 """In the sweep's folder: what submitit writes, logs included."""
 EXTRA = "  remedy: pip install submitit"
 LOCAL = "local"
+LOOK = 0.1
+"""Seconds between two looks whether the jobs on this machine have ended."""
 
 
 class PackedJob:
@@ -27,6 +32,7 @@ class PackedJob:
 
     def __call__(self, packed: bytes) -> JobReturn:
         """Run the job."""
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # submitit overhears it; a job saves and ends
         return run_packed(packed)
 
     def checkpoint(self, packed: bytes) -> DelayedSubmission:
@@ -91,11 +97,23 @@ def _forget(submitted: Sequence[Job[JobReturn]]) -> None:
             path.unlink(missing_ok=True)
 
 
+def _end(submitted: Sequence[Job[JobReturn]]) -> None:
+    """Let the jobs on this machine save their work; a second signal ends them at once."""
+    at_work = [job for job in submitted if not job.done()]
+    try:
+        for job in at_work:  # not `cancel`, whose SIGINT a script's background job ignores
+            os.kill(int(job.job_id), signal.SIGTERM)
+        while not all(job.done() for job in at_work):
+            time.sleep(LOOK)
+    except KeyboardInterrupt:
+        for job in at_work:
+            job.cancel()
+
+
 def _let_go(submitted: Sequence[Job[JobReturn]], cluster: str) -> None:
     """End the jobs on this machine; those on a cluster may have waited for days, and go on."""
     if cluster == LOCAL:
-        for job in submitted:
-            job.cancel()
+        _end(submitted)
         _forget(submitted)
     else:
         first = submitted[0].job_id.partition("_")[0]
