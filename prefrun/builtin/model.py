@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import struct
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,13 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
 from prefrun.builtin.adapters import StoredAdapter, adapted, base_problem, chosen_use
 from prefrun.builtin.config import AdapterUse, ModelDevice
+from prefrun.builtin.gguf_file import check_gguf, dequantised, gguf_file, weight_options
 from prefrun.builtin.hub import is_reachable
 from prefrun.builtin.loading import chosen_device, fit_tokenizer, no_progress_bar, savable
+from prefrun.builtin.source import Source
+from prefrun.digest import file_digest
 from prefrun.errors import ConfigError, first_sentence
 from prefrun.policy.adapter import trained_on, with_lora
-from prefrun.policy.attention.kernel import Kernel
 from prefrun.policy.dropout import disable_dropout
 from prefrun.policy.fingerprint import fingerprint, folder_digest, weights_version
 from prefrun.policy.policy import LoadedModel
@@ -28,51 +31,8 @@ if TYPE_CHECKING:
     from prefrun.builtin.config import HFModelConfig, LoraSettings
 
 
+DEQUANTISED = "weights dequantised from a GGUF file"
 CONFIG_FILES = ("config.json", "adapter_config.json")
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where a model comes from and how it is to be loaded."""
-
-    path: str
-    """Folder, or name on the hub."""
-    name: str
-    """Readable; part of the run's name."""
-    revision: str | None = None
-    dtype: str = "auto"
-    attention: str | None = None
-    device: ModelDevice = ModelDevice.auto
-    adapter: AdapterUse = AdapterUse.auto
-    """What to do with the adapter in the folder; auto = it holds none."""
-    base_of: Path | None = None
-    """The adapter's folder, if this is an adapter's base model."""
-
-    @property
-    def own_attention(self) -> str | None:
-        """What transformers is asked for; packed trees switch it only while they are scored."""
-        packed = {kernel.value for kernel in Kernel}
-        return None if self.attention in packed else self.attention
-
-    @property
-    def folder(self) -> Path | None:
-        """The local folder; None on the hub."""
-        folder = Path(self.path).expanduser()
-        return folder if folder.is_dir() else None
-
-    @property
-    def place(self) -> str:
-        """What transformers is given."""
-        return str(self.folder.absolute() if self.folder else self.path)
-
-    def options(self) -> dict[str, Any]:
-        """What every from_pretrained gets. Code from the hub is never run."""
-        cached = self.folder is None and not is_reachable()
-        return {
-            "revision": self.revision or "main",
-            "trust_remote_code": False,
-            "local_files_only": cached,
-        }
 
 
 class HFModel:
@@ -90,6 +50,8 @@ class HFModel:
             device=config.device,
         )
         _check_name(config.name, source.folder)
+        if source.file:
+            check_gguf(source.file, config.lora.rank)
         self.source = replace(source, adapter=chosen_use(config, StoredAdapter.at(source.folder)))
 
     def load(self) -> LoadedModel:
@@ -104,7 +66,7 @@ def _check_name(name: str, folder: Path | None) -> None:
     if not name.strip():
         problem = "a name is missing"
     elif folder is None and Path(name).expanduser().is_file():
-        problem = "is a file, not a folder"
+        problem = "" if gguf_file(name) else "is a file, neither a folder nor GGUF"
     elif folder is None and looks_local:
         problem = "there is no such folder"
     elif folder and not any((folder / file).is_file() for file in CONFIG_FILES):
@@ -112,7 +74,7 @@ def _check_name(name: str, folder: Path | None) -> None:
     if problem:
         raise ConfigError(
             f"model.name={name}: {problem}\n"
-            "  remedy: give a folder that save_pretrained wrote, or a name on the hub"
+            "  remedy: give a folder that save_pretrained wrote, a .gguf file, or a name on the hub"
         )
 
 
@@ -169,7 +131,14 @@ def _load_start(source: Source) -> LoadedModel:
     disable_dropout(model)
     model.eval()
     digest = fingerprint(model, digest)
-    return LoadedModel(model, tokenizer, source.name, digest, attention=source.attention)
+    return LoadedModel(
+        model,
+        tokenizer,
+        source.name,
+        digest,
+        attention=source.attention,
+        note=DEQUANTISED if source.file else "",
+    )
 
 
 def _base(source: Source, adapter: StoredAdapter) -> Source:
@@ -185,14 +154,14 @@ def _base(source: Source, adapter: StoredAdapter) -> Source:
 def _read(source: Source, loader: Any) -> Any:
     try:
         return loader.from_pretrained(source.place, **source.options())
-    except (OSError, ValueError, KeyError, ImportError) as error:
+    except (OSError, ValueError, KeyError, ImportError, struct.error) as error:
         raise _not_loaded(source, error) from error
 
 
 def _not_loaded(source: Source, error: Exception) -> ConfigError:
     reason = first_sentence(error)
     remedy = "give a folder that save_pretrained wrote (model and tokenizer)"
-    if source.folder is None:
+    if not source.is_local:
         remedy = "check the name and model.revision, or give a local folder"
         if not is_reachable():
             reason = (
@@ -230,6 +199,7 @@ def _read_model(source: Source, device: torch.device) -> Any:
                 attn_implementation=source.own_attention,
                 output_loading_info=True,
                 **source.options(),
+                **(weight_options() if source.file else {}),
             )
     except (ValueError, ImportError) as error:
         if source.own_attention is None or "attention" not in str(error).lower():
@@ -246,10 +216,12 @@ def _read_model(source: Source, device: torch.device) -> Any:
             f"model.name={source.path}: the weights lack {len(report['missing_keys'])} tensors, "
             f"such as {some}\n  remedy: give a checkpoint of the whole causal language model"
         )
-    return savable(model)
+    return savable(dequantised(model) if source.file else model)
 
 
 def _weights(source: Source, model: Any) -> str | None:
+    if source.file:
+        return file_digest(source.file)
     commit: str | None = getattr(model.config, "_commit_hash", None)
     return folder_digest(source.folder) if source.folder else commit
 

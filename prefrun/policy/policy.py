@@ -28,6 +28,8 @@ class LoadedModel:
     """`weights_version(model)` when `fingerprint` was taken; None = the weights are not watched."""
     attention: str | None = None
     """How its trees are to be packed, see `choose_packing`; None = the fastest way that works."""
+    note: str = ""
+    """What the user must see of how it was loaded; also in manifest.json."""
 
 
 @dataclass(frozen=True, slots=True)

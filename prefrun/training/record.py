@@ -34,7 +34,7 @@ def record_model(directory: RunDirectory, loaded: LoadedModel, packing: Packing)
         "dtype": str(loaded.model.dtype).removeprefix("torch."),
         "device": str(loaded.model.device),
         "forward": packing.note,
-    }
+    } | ({"note": loaded.note} if loaded.note else {})
     manifest = read_json(directory.manifest)
     first = manifest.get("model", {}).get("fingerprint", loaded.fingerprint)
     if first != loaded.fingerprint and not _accepted(manifest):

@@ -27,7 +27,8 @@ def check_start(
     Raises ConfigError for texts longer than learned positions, PrefrunError for weights that give
     no finite log-probs.
     """
-    notes = _check_positions(loaded, trainer, evaluation)
+    notes = [loaded.note] if loaded.note else []
+    notes += _check_positions(loaded, trainer, evaluation)
     check_finite(loaded)
     part = LOW_PRECISION.get(unwrap(loaded.model).dtype)
     if part and not has_adapter(loaded.model):
