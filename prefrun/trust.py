@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from prefrun.config_files import config_folders
 from prefrun.errors import ConfigError
 from prefrun.file_settings import TRUSTED, check_file, check_folders, refusal
+from prefrun.interpolation_size import check_interpolations
 from prefrun.paths import conf_dir
 from prefrun.plugins import plugin_manager
 from prefrun.yaml_size import check_size
@@ -128,7 +129,9 @@ def check_arguments(arguments: Sequence[str]) -> None:
 def check_targets(config: DictConfig) -> None:
     """Raise ConfigError where CONFIG names third-party code."""
     plain: Any = OmegaConf.to_container(config, resolve=False)
-    for key, value in _leaves(plain, ""):
+    leaves = list(_leaves(plain, ""))
+    check_interpolations(dict(leaves))
+    for key, value in leaves:
         name = key.rpartition(".")[2]
         if isinstance(value, str) and MAKES_KEYS.search(value):
             raise _refusal(key, value, "text that becomes keys could name code")
