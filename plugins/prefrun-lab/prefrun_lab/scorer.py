@@ -10,7 +10,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from prefrun import ConfigError, DataError
-from prefrun.algorithm import Outcome, RunAlgorithm
+from prefrun.algorithm import Outcome, RunAlgorithm, check_branches
 from prefrun.base_algorithm import build_loss
 from prefrun.evaluation.evaluator import Estimate
 from prefrun.evaluation.interval import mean_with_interval
@@ -19,6 +19,7 @@ from prefrun.records.split import DataSplit
 from prefrun.records.tree import PreferenceTree
 from prefrun.reward import Reward
 from prefrun.rundir.files import write_atomically
+from prefrun.training.empty_step import EmptySteps
 from prefrun.training.services import Services
 from prefrun_lab.config import ScorerConfig
 from prefrun_lab.feature_records import FeatureRecords
@@ -81,6 +82,7 @@ class Scorer(RunAlgorithm):
             tree.labels(data.objective)
         if all(len(set(tree.labels(data.objective))) < 2 for tree in data.test):
             raise DataError("no held-out record has two answers of different label")
+        check_branches(self.base, data.train, self.config.base)
         self.base.check(data, reward)
 
     def run(self, services: Services) -> Outcome:
@@ -92,7 +94,9 @@ class Scorer(RunAlgorithm):
             torch.manual_seed(seed)
             network = ScoreNetwork(train.features.shape[-1], config.hidden)
         losses: list[float] = []
-        for step, value, output in train_scorer(network, self.base, trees, train, config, seed):
+        empty = EmptySteps(services.config.trainer.on_empty_step)
+        states = train_scorer(network, self.base, trees, train, config, seed, empty)
+        for step, value, output in states:
             losses.append(value)
             if step % LOG_EVERY == 0 or step == config.steps:
                 metrics = {name: float(number) for name, number in output.metrics.items()}
@@ -110,15 +114,7 @@ class Scorer(RunAlgorithm):
         trees = self.base.prepare(given, seed)
         if not trees:
             raise ConfigError(f"algo.base={self.config.base} left no training record")
-        least = self.base.min_branches
-        for tree in trees:
-            if len(tree.branches) < least:
-                raise DataError(
-                    f"{len(tree.branches)} answer(s), but algo.base={self.config.base} needs "
-                    f"{least}",
-                    record=tree.id,
-                    remedy="choose another algo.base, or data with more answers per prompt",
-                )
+        check_branches(self.base, trees, self.config.base)
         features = [features_by_mark(tree, vectors, self.config.base) for tree in trees]
         return trees, FeatureRecords.of(trees, features, data.objective)
 

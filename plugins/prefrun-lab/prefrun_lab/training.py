@@ -10,6 +10,7 @@ from prefrun.algorithm import LossAlgorithm, LossOutput
 from prefrun.errors import PrefrunError
 from prefrun.policy.collate import STEP_EMBEDDINGS
 from prefrun.records.tree import PreferenceTree
+from prefrun.training.empty_step import NOTHING_WEIGHED, EmptySteps
 from prefrun_lab.config import Optimizer, ScorerConfig
 from prefrun_lab.feature_records import FeatureRecords
 from prefrun_lab.network import ScoreNetwork
@@ -24,11 +25,12 @@ def train_scorer(
     records: FeatureRecords,
     config: ScorerConfig,
     seed: int,
+    empty: EmptySteps,
 ) -> Iterator[tuple[int, float, LossOutput]]:
     """Train NETWORK in place; yield step, loss and the loss' output after each step.
 
     RECORDS are TREES as tensors. What the method itself trains learns beside the network. Raises
-    PrefrunError where the loss is not finite.
+    PrefrunError where the loss is not finite; EMPTY decides about a step that weighs nothing.
     """
     size = min(config.batch_size, len(trees))
     order = _order(loss, trees, config.steps * size, seed)
@@ -45,9 +47,12 @@ def train_scorer(
         scores, states = network(records.features[rows])
         needs_states = STEP_EMBEDDINGS in loss.needs
         output = loss.loss(records.batch(rows, scores, states if needs_states else None))
+        ids = [records.ids[row] for row in rows]
+        if not any(bool(term.weights.any()) for term in output.terms.values()):
+            empty.report(step, ids, NOTHING_WEIGHED, is_main=True)
         value = output.loss
         if not torch.isfinite(value):
-            raise _not_finite(step, [records.ids[row] for row in rows], config)
+            raise _not_finite(step, ids, config)
         optimizer.zero_grad()
         torch.autograd.backward(value)
         optimizer.step()
@@ -55,6 +60,7 @@ def train_scorer(
         if output.sums:
             loss.step_done({name: total.detach() for name, total in output.sums.items()})
         yield step, value.item(), output
+    empty.conclude(config.steps, is_main=True)
 
 
 def _order(

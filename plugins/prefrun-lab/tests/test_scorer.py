@@ -8,6 +8,7 @@ import torch
 
 from prefrun import ConfigError, DataError
 from prefrun.records.tree import Branch, Step
+from prefrun.schema import TrainerConfig
 from prefrun_lab.config import LinearWorldConfig, Optimizer, ScorerConfig
 from prefrun_lab.feature_records import FeatureRecords
 from prefrun_lab.features import features_of
@@ -34,7 +35,7 @@ def services(split, tmp_path):
     return SimpleNamespace(
         data=split,
         run=SimpleNamespace(seed=1, output_dir=tmp_path),
-        config=SimpleNamespace(evaluation=SimpleNamespace(bootstrap=50)),
+        config=SimpleNamespace(evaluation=SimpleNamespace(bootstrap=50), trainer=TrainerConfig()),
         log=lambda step, metrics: lines.append((step, metrics)),
         step_done=lambda step, steps: None,
         lines=lines,
@@ -118,6 +119,20 @@ def test_records_of_equal_labels_cannot_be_measured(split):
     test = [replace(tree, branches=branches) for tree in split.test]
     with pytest.raises(DataError, match="different label"):
         make().check(replace(split, test=test), None)
+
+
+def test_single_answers_are_refused_for_a_loss_that_compares(split):
+    lonely = replace(split.train[1], branches=split.train[1].branches[:1])
+    lonely = replace(lonely, metadata={"features": lonely.metadata["features"][:1]})
+    with pytest.raises(DataError, match=rf"record {lonely.id}: 1 answer.*algo=pairs needs 2"):
+        make().check(replace(split, train=[split.train[0], lonely]), None)
+
+
+def test_a_step_whose_records_weigh_nothing_is_refused(services):
+    train = [replace(tree, weight=0.0) for tree in services.data.train]
+    services.data = replace(services.data, train=train)
+    with pytest.raises(DataError, match="step 1 teaches nothing"):
+        make().run(services)
 
 
 def test_loss_that_needs_a_language_model_is_refused():

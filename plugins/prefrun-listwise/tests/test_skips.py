@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch.nn.functional import softplus
 
-from prefrun import ConfigError
+from prefrun import ConfigError, DataError
+from prefrun.records.split import DataSplit, ReadCounts
 from prefrun.testing import make_batch, make_trees
 from prefrun_listwise.config import RankListConfig, Score
 from prefrun_listwise.ranklist_algo import RankList
@@ -151,3 +152,10 @@ def test_mean_log_probs_need_no_reference():
 def test_settings_out_of_range_name_their_key(keys, named):
     with pytest.raises(ConfigError, match=named):
         RankListConfig(**keys)
+
+
+def test_a_margin_that_leaves_no_comparison_is_refused():
+    data = DataSplit("made", make_trees(trees=3), [], "0", ReadCounts())
+    RankList(RankListConfig()).check(data, None)
+    with pytest.raises(DataError, match="differ by more than 50"):
+        RankList(RankListConfig(min_margin=50.0)).check(data, None)

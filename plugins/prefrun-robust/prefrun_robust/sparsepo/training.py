@@ -19,6 +19,7 @@ from prefrun.policy.tokenise import Tokeniser
 from prefrun.records.tree import PreferenceTree
 from prefrun.schema import TrainerConfig
 from prefrun.training.arguments import training_arguments
+from prefrun.training.empty_step import NOTHING_WEIGHED, EmptySteps
 from prefrun.training.services import Services
 from prefrun_robust.sparsepo import state
 from prefrun_robust.sparsepo.config import SparsePoConfig
@@ -43,11 +44,13 @@ class MaskedTraining:
         self.masks = TokenMasks(config, shape.num_hidden_layers, shape.hidden_size)
         self.masks.to(self.loaded.model.device)
         self._kept: dict[str, list[float]] = defaultdict(list)
+        self._empty = EmptySteps(self.settings.on_empty_step)
 
     def train(self, pairs: Sequence[PreferenceTree]) -> None:
         """Train on PAIRS, best answer first, from the last checkpoint where there is one.
 
-        Raises PrefrunError where the loss is not finite, or all masks are 0 from the beginning.
+        Raises PrefrunError where the loss is not finite, or all masks are 0 from the beginning;
+        DataError at a step whose records weigh nothing, unless trainer.on_empty_step=warn.
         """
         settings, run = self.settings, self.services.run
         per_step = settings.batch_size
@@ -82,6 +85,7 @@ class MaskedTraining:
                     self._state(optimizer, schedule),
                     settings.keep_checkpoints,
                 )
+        self._empty.conclude(steps, is_main=True)
         self.loaded.model.eval()
         self.masks.eval()
 
@@ -118,6 +122,9 @@ class MaskedTraining:
     ) -> None:
         sizes = {index: _tokens(examples[index]) for index in chosen}
         weight = sum(examples[index].weight for index in chosen)
+        if not weight:
+            ids = [examples[index].tokens.id for index in chosen]
+            self._empty.report(step + 1, ids, NOTHING_WEIGHED, is_main=True)
         total = 0.0
         optimizer.zero_grad(set_to_none=True)
         for part in in_parts(chosen, sizes, self.settings.micro_batch_tokens):
