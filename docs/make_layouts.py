@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from prefrun.errors import DataError
+from prefrun.records.columns import KEY
 from prefrun.records.config import OnBadRecord
 from prefrun.records.known_layouts import LAYOUTS
 from prefrun.records.layouts import Layout
@@ -52,7 +53,7 @@ def page() -> str:
     files = [(path.stem, *_read(path)) for path in sorted(FILES.glob("*.jsonl"))]
     return (
         INTRODUCTION
-        + _table(("layout", "such as", "data.columns"), known)
+        + _table(("layout", "such as", "mapping"), known)
         + FILES_TITLE
         + _table(("rows like those of", "prompt", "answers", "notes"), files)
     )
@@ -101,8 +102,8 @@ def _answers(tree: PreferenceTree) -> str:
 
 
 def _words(layout: Layout) -> str:
-    """Return the mapping as it would be typed, without data.columns."""
-    return " ".join(f"{name}={_value(value)}" for name, value in layout.columns.items())
+    """Return the mapping as it would be typed."""
+    return " ".join(f"{KEY}.{name}={_value(value)}" for name, value in layout.columns.items())
 
 
 def _value(columns: object) -> str:

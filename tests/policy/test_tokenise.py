@@ -293,3 +293,43 @@ def test_the_first_token_of_a_row_is_never_scored(tokenizer):
         for context, ids in zip(tokens.contexts, tokens.branches, strict=True)
     ]
     assert decoded == ["up: go", "down: go"]
+
+
+WITH_TOOLS = (
+    "{% if tools %}<|im_start|>system\n{% for t in tools %}{{ t.name }} {% endfor %}<|im_end|>\n"
+    "{% endif %}{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}"
+    "{% for c in m.tool_calls or [] %}<call>{{ c.function.name }}</call>{% endfor %}<|im_end|>\n"
+    "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def test_tools_and_tool_calls_reach_the_chat_template(make_tokenizer):
+    tokenizer = make_tokenizer(chat_template=WITH_TOOLS)
+    calls = '[{"function": {"name": "add"}}]'
+    prompt = (
+        Message("user", "two and two?"),
+        Message("assistant", "", tool_calls=calls),
+        Message("tool", "4", name="add"),
+    )
+    answers = (Branch((Step("four"),)), Branch((Step("again"),), tool_calls=calls))
+    tree = PreferenceTree("t", prompt, answers, tools='[{"name": "add"}]')
+    tokenised = Tokeniser(tokenizer, 400).tokenise(tree)
+    said = tokenizer.decode(tokenised.prompt_ids)
+    assert said.startswith("<|im_start|>system\nadd <|im_end|>")
+    assert "<|im_start|>assistant\n<call>add</call><|im_end|>" in said
+    texts = [tokenizer.decode(ids) for ids in tokenised.branches]
+    assert [text.removesuffix("\n") for text in texts] == [
+        "four<|im_end|>",
+        "again<call>add</call><|im_end|>",
+    ]
+
+
+def test_an_assistant_message_at_the_end_of_a_prompt_begins_every_answer(tokenizer):
+    begun = (Message("user", "two and two?"), Message("assistant", "that is"))
+    tree = PreferenceTree("t", begun, (Branch((Step(" four."),)), Branch((Step(" five."),))))
+    tokenised = Tokeniser(tokenizer, 400).tokenise(tree)
+    said = tokenizer.decode(tokenised.prompt_ids)
+    assert said.endswith("<|im_start|>assistant\nthat is")
+    assert said.count("assistant") == 1
+    texts = [tokenizer.decode(ids).removesuffix("\n") for ids in tokenised.branches]
+    assert texts == [" four.<|im_end|>", " five.<|im_end|>"]
