@@ -115,7 +115,7 @@ def noting(make_plugin, plugin_folder, workplace) -> Workplace:
     make_plugin(
         "noting",
         PLUGIN,
-        {"evaluator/note.yaml": "defaults:\n  - /schema/evaluator/note@_here_\n  - _self_\n"},
+        {"evaluator/note.yaml": YAML},
     )
     (plugin_folder / "prefrun_noting" / "note.py").write_text(NOTE)
     before = workplace.environment.get("PYTHONPATH", "")
