@@ -232,3 +232,28 @@ def test_bad_rows_are_skipped_whatever_maps_them():
     rows = [{"prompt": f"q{n}", "x": "one", "y": "two", "w": w} for n, w in enumerate("ABz")]
     keys = {"answers": ["x", "y"], "winner": "w", "on_bad_record": OnBadRecord.skip}
     assert load_split(*rows, **keys).counts.skipped == 1
+
+
+def test_ranks_from_zero_are_scores_with_their_sign_turned():
+    row = {"prompt": "q", "x": "one", "y": "two", "rx": 1, "ry": 0}
+    with pytest.raises(DataError, match="0, not a rank") as caught:
+        load(row, answers=["x", "y"], ranks=["rx", "ry"])
+    assert "data.columns.scores=[-rx,-ry]" in caught.value.remedy
+    assert load(row, answers=["x", "y"], scores=["-rx", "-ry"])[0].ranks() == [2, 1]
+
+
+def test_a_prompt_of_dialogue_text_becomes_a_chat():
+    rows = [
+        {"prompt": f"{start}Human: q{n}\n\nAssistant:", "chosen": "a", "rejected": "b"}
+        for n, start in enumerate(("\n\n", ""))
+    ]
+    one, two = load(*rows, dialogue=True)
+    assert [(each.role, each.content) for each in (*one.prompt, *two.prompt)] == [
+        ("user", "q0"),
+        ("user", "q1"),
+    ]
+
+
+def test_pictures_are_named_where_no_format_fits():
+    with pytest.raises(DataError, match="field 'jpg_0': holds pictures"):
+        load({"caption": "q", "jpg_0": b"...", "jpg_1": b"..."})
