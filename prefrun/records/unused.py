@@ -192,7 +192,8 @@ def likely_mapping(names: Sequence[str], targets: Sequence[str]) -> str:
     hint = ""
     if "answers" in ways:
         hint = " and say which is better by data.columns.scores, ranks or winner"
-    return " ".join(f"data.columns.{target}={value}" for target, value in ways.items()) + hint
+    words = [f"data.columns.{target}={value}" for target, value in ways.items()]
+    return " ".join(f"'{word}'" if "[" in word else word for word in words) + hint
 
 
 def _some(names: Sequence[str]) -> str:

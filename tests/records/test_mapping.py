@@ -71,10 +71,20 @@ def test_what_is_no_path_is_refused_with_its_key(text):
         parse(text, "data.columns.prompt")
 
 
-def test_hydra_is_given_brackets_in_quotes():
-    words = ["data.columns.answers=a[].b", "columns.prompt=a[0].b", "data.columns.answers=[a,b]"]
-    quoted = ['data.columns.answers="a[].b"', 'columns.prompt="a[0].b"', words[2]]
-    assert quoted_paths([*words, "seed=1"]) == [*quoted, "seed=1"]
+@pytest.mark.parametrize(
+    ("typed", "given"),
+    [
+        ("data.columns.answers=a[].b", "data.columns.answers=a.b"),
+        ("columns.prompt=a[0].b", 'columns.prompt="a[0].b"'),
+        ("data.columns.answers=[a[].b,c[1]]", 'data.columns.answers=[a.b,"c[1]"]'),
+        ("data.columns.objectives={fun:a[].b}", "data.columns.objectives={fun:a.b}"),
+        ('data.columns.answers="a[].b"', 'data.columns.answers="a[].b"'),
+        ("data.columns.answers=[]", "data.columns.answers=[]"),
+        ("algo.pairs=[]", "algo.pairs=[]"),
+    ],
+)
+def test_paths_are_given_to_hydra_as_it_reads_them(typed, given):
+    assert quoted_paths([typed, "seed=1"]) == [given, "seed=1"]
 
 
 def test_flat_and_nested_columns():
