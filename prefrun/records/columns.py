@@ -29,6 +29,10 @@ SINGLE = [
 SEVERAL = ("answers", "scores", "ranks")
 """Targets that take a column with a list, or a list of columns."""
 
+_OURS = re.compile(r"\+{0,2}(data\.)?columns\.[\w.]+")
+_EVERY = re.compile(r"(?<=[\w\]])\[\]")
+_INDEXED = re.compile(r"[\w.+-]+(\[\d+\][\w.+-]*)+")
+
 
 @dataclass
 class Columns:
@@ -126,12 +130,15 @@ def is_set(columns: Columns) -> bool:
 
 
 def quoted_paths(arguments: Sequence[str]) -> list[str]:
-    """Quote what Hydra cannot read of data.columns.X=answers[].text, which stays one value."""
-    plain = re.compile(
-        r"(\+{0,2}(?:data\.)?columns\.[\w.]+)=([^\s\"'\[\]{}(),=]+\[[^\s\"'{}(),=]*)"
-    )
-    found = [(word, plain.fullmatch(word)) for word in arguments]
-    return [f'{match[1]}="{match[2]}"' if match else word for word, match in found]
+    """Write paths of data.columns so that Hydra can read them: a[].b as a.b, a[0].b in quotes."""
+
+    def readable(word: str) -> str:
+        key, equals, value = word.partition("=")
+        if not _OURS.fullmatch(key) or set(value) & set("\"'"):
+            return word
+        return key + equals + _INDEXED.sub(r'"\g<0>"', _EVERY.sub("", value))
+
+    return [readable(word) for word in arguments]
 
 
 def _some(value: Any, key: str) -> tuple[Expression, ...]:

@@ -9,6 +9,7 @@ from itertools import islice
 from prefrun.errors import ConfigError, DataError, closest
 from prefrun.records.columns import KEY, SINGLE, expressions
 from prefrun.records.config import MappedDataConfig
+from prefrun.records.converters.demonstrations import DEMONSTRATION
 from prefrun.records.converters.hh import HH
 from prefrun.records.converters.trl import KEYS, detect_format
 from prefrun.records.converters.trl_preference import IMPLICIT
@@ -20,7 +21,7 @@ from prefrun.records.mapping import RowMapping
 from prefrun.records.place import Place, ReadRow, Row, placed
 from prefrun.records.split import DataSplit
 from prefrun.records.tree import PreferenceTree
-from prefrun.records.unused import ColumnCheck, likely_mapping
+from prefrun.records.unused import ColumnCheck, likely_mapping, media_in, refuse_media
 
 TARGETS = (*SINGLE, "answers")
 FIRST_ROWS = 100
@@ -62,7 +63,19 @@ def mapped_split(
     )
     mapping.refuse_unseen(config.columns, config.path)
     _refuse_mixture([*split.train, *split.test])
-    return split
+    return replace(split, note="; ".join(filter(None, [split.note, _last_answer(split, found)])))
+
+
+def _last_answer(split: DataSplit, found: Format) -> str:
+    """Say that only the last answer of a conversation is learned, where there are others."""
+    answered = (
+        message.role == "assistant"
+        for tree in split.train
+        if isinstance(tree.prompt, tuple)
+        for message in tree.prompt
+    )
+    is_shown = found is DEMONSTRATION and any(answered)
+    return "of every conversation only the last answer is learned" if is_shown else ""
 
 
 def _refuse_mixture(trees: Sequence[PreferenceTree]) -> None:
@@ -131,6 +144,10 @@ def _find_format(rows: OpenRows, mapping: RowMapping) -> Format:
     if first is None:
         raise DataError("no records", remedy="give a file with records")
     place, row = first
+    try:
+        refuse_media(media_in(row))
+    except DataError as error:
+        raise placed(error, place) from error
     formats = "; ".join(f"{found.name}: {', '.join(keys)}" for found, keys in KEYS)
     likely = likely_mapping([str(name) for name in row], TARGETS)
     raise place.error(

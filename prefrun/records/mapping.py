@@ -148,6 +148,10 @@ class RowMapping:
         target = error.field or ""
         name = self.source(target)
         remedy = error.remedy
+        if error.problem.endswith("not a rank") and "ranks" in self.read.several:
+            turned = [f"-{each.text}" for each in self.read.several["ranks"]]
+            scores = turned[0] if len(turned) == 1 else f"[{','.join(turned)}]"
+            remedy = f"the best one has 1; for ranks from 0: data.columns.scores={scores}"
         if name != target and error.problem.startswith("missing"):
             names = [str(key) for key in first]
             remedy = f"correct data.columns.{target}; the columns here are: {', '.join(names)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -109,7 +110,8 @@ class PreferenceTree:
     def ranks(self, objective: str = OVERALL) -> list[int]:
         """Competition ranks by `labels`: 1 is best, ties share the smallest rank."""
         labels = self.labels(objective)
-        return [1 + sum(other > label for other in labels) for label in labels]
+        negated = sorted(-label for label in labels)
+        return [1 + bisect_left(negated, -label) for label in labels]
 
     def validate(self, min_branches: int = 0) -> None:
         """Raise DataError, naming the field, where the record cannot be used."""
@@ -151,15 +153,12 @@ def _validate_branch(branch: Branch, where: str, record: str) -> None:
         raise DataError("no steps", record=record, field=f"{where}.steps")
     if branch.prompt is not None and not _prompt_text(branch.prompt).strip():
         raise DataError("the prompt is empty", record=record, field=f"{where}.prompt")
-    numbers = {f"scores.{name}": score for name, score in branch.scores.items()}
-    numbers |= {
-        f"steps[{i}].score": s.score for i, s in enumerate(branch.steps) if s.score is not None
-    }
-    for name, number in numbers.items():
-        if not _is_finite(number):
-            raise DataError(
-                f"{number!r} is not a finite number", record=record, field=f"{where}.{name}"
-            )
+    for name, score in branch.scores.items():
+        if not _is_finite(score):
+            raise _not_finite(score, record, f"{where}.scores.{name}")
+    for number, step in enumerate(branch.steps):
+        if step.score is not None and not _is_finite(step.score):
+            raise _not_finite(step.score, record, f"{where}.steps[{number}].score")
     rank = branch.rank
     if rank is not None and (isinstance(rank, bool) or not isinstance(rank, int) or rank < 1):
         raise DataError(
@@ -169,6 +168,10 @@ def _validate_branch(branch: Branch, where: str, record: str) -> None:
         raise DataError(
             f"weight {branch.weight} is not >= 0", record=record, field=f"{where}.weight"
         )
+
+
+def _not_finite(number: object, record: str, field: str) -> DataError:
+    return DataError(f"{number!r} is not a finite number", record=record, field=field)
 
 
 def _is_finite(number: object) -> bool:

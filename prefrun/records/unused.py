@@ -21,7 +21,10 @@ _BOOKKEEPING = re.compile(
     r"([_-]?[a-z0-9])?",
     re.IGNORECASE,
 )
-_MEDIA = re.compile(r"(images?|audios?|videos?|pictures?|pixel_values)([_-]?\w)?", re.IGNORECASE)
+_MEDIA = re.compile(
+    r"(images?|audios?|videos?|pictures?|pixel_values|jpg|png|wav)([_-]?\w)?([_-](url|path|bytes))?",
+    re.IGNORECASE,
+)
 _TEXTS = r"(answer|response|output|completion|text)"
 _LIKELY = {
     "prompt": r"(text_)?prompt|question|query|instruction|input|post|history|problem|context|task",
@@ -65,13 +68,7 @@ class ColumnCheck:
         if self.is_off:
             return
         names = list(dict.fromkeys(_unused(row, self.known, "")))
-        media = [name for name, kind in names if kind == "media"]
-        if media:
-            raise DataError(
-                "holds pictures or sound, and only text can be read",
-                field=media[0],
-                remedy=f"to train on the text alone: {self._ignoring(media)}",
-            )
+        refuse_media([name for name, kind in names if kind == "media"])
         texts = [name for name, _ in names]
         if texts:
             plural, verb = ("s", "hold") if len(texts) > 1 else ("", "holds")
@@ -114,6 +111,21 @@ class ColumnCheck:
             yield place, row
 
 
+def refuse_media(names: Sequence[str]) -> None:
+    """Raise DataError if there are columns of pictures or sound, called NAMES."""
+    if names:
+        raise DataError(
+            "holds pictures or sound, and only text can be read",
+            field=names[0],
+            remedy=f"to train on the text alone: '{IGNORE}=[{','.join(names)}]'",
+        )
+
+
+def media_in(row: Row) -> list[str]:
+    """Return the columns of ROW that are called like pictures or sound and are not empty."""
+    return [str(name) for name, value in row.items() if _MEDIA.fullmatch(str(name)) and value]
+
+
 def is_bookkeeping(name: str, value: Any) -> bool:
     """Return whether VALUE is one word under a NAME such as id, source or model."""
     if not isinstance(value, str) or not _BOOKKEEPING.fullmatch(name):
@@ -138,7 +150,7 @@ def _unused(value: Any, known: Known, path: str, name: str = "") -> Iterator[tup
             return
         for key, item in value.items():
             below = known.get(key, {})
-            if below is True:
+            if below is True or item is None or isinstance(item, int | float):
                 continue
             full = f"{path}.{key}" if path else str(key)
             if not path and _MEDIA.fullmatch(str(key)) and item:
@@ -180,7 +192,8 @@ def likely_mapping(names: Sequence[str], targets: Sequence[str]) -> str:
     hint = ""
     if "answers" in ways:
         hint = " and say which is better by data.columns.scores, ranks or winner"
-    return " ".join(f"data.columns.{target}={value}" for target, value in ways.items()) + hint
+    words = [f"data.columns.{target}={value}" for target, value in ways.items()]
+    return " ".join(f"'{word}'" if "[" in word else word for word in words) + hint
 
 
 def _some(names: Sequence[str]) -> str:

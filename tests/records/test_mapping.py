@@ -71,10 +71,20 @@ def test_what_is_no_path_is_refused_with_its_key(text):
         parse(text, "data.columns.prompt")
 
 
-def test_hydra_is_given_brackets_in_quotes():
-    words = ["data.columns.answers=a[].b", "columns.prompt=a[0].b", "data.columns.answers=[a,b]"]
-    quoted = ['data.columns.answers="a[].b"', 'columns.prompt="a[0].b"', words[2]]
-    assert quoted_paths([*words, "seed=1"]) == [*quoted, "seed=1"]
+@pytest.mark.parametrize(
+    ("typed", "given"),
+    [
+        ("data.columns.answers=a[].b", "data.columns.answers=a.b"),
+        ("columns.prompt=a[0].b", 'columns.prompt="a[0].b"'),
+        ("data.columns.answers=[a[].b,c[1]]", 'data.columns.answers=[a.b,"c[1]"]'),
+        ("data.columns.objectives={fun:a[].b}", "data.columns.objectives={fun:a.b}"),
+        ('data.columns.answers="a[].b"', 'data.columns.answers="a[].b"'),
+        ("data.columns.answers=[]", "data.columns.answers=[]"),
+        ("algo.pairs=[]", "algo.pairs=[]"),
+    ],
+)
+def test_paths_are_given_to_hydra_as_it_reads_them(typed, given):
+    assert quoted_paths([typed, "seed=1"]) == [given, "seed=1"]
 
 
 def test_flat_and_nested_columns():
@@ -232,3 +242,28 @@ def test_bad_rows_are_skipped_whatever_maps_them():
     rows = [{"prompt": f"q{n}", "x": "one", "y": "two", "w": w} for n, w in enumerate("ABz")]
     keys = {"answers": ["x", "y"], "winner": "w", "on_bad_record": OnBadRecord.skip}
     assert load_split(*rows, **keys).counts.skipped == 1
+
+
+def test_ranks_from_zero_are_scores_with_their_sign_turned():
+    row = {"prompt": "q", "x": "one", "y": "two", "rx": 1, "ry": 0}
+    with pytest.raises(DataError, match="0, not a rank") as caught:
+        load(row, answers=["x", "y"], ranks=["rx", "ry"])
+    assert "data.columns.scores=[-rx,-ry]" in caught.value.remedy
+    assert load(row, answers=["x", "y"], scores=["-rx", "-ry"])[0].ranks() == [2, 1]
+
+
+def test_a_prompt_of_dialogue_text_becomes_a_chat():
+    rows = [
+        {"prompt": f"{start}Human: q{n}\n\nAssistant:", "chosen": "a", "rejected": "b"}
+        for n, start in enumerate(("\n\n", ""))
+    ]
+    one, two = load(*rows, dialogue=True)
+    assert [(each.role, each.content) for each in (*one.prompt, *two.prompt)] == [
+        ("user", "q0"),
+        ("user", "q1"),
+    ]
+
+
+def test_pictures_are_named_where_no_format_fits():
+    with pytest.raises(DataError, match="field 'jpg_0': holds pictures"):
+        load({"caption": "q", "jpg_0": b"...", "jpg_1": b"..."})

@@ -78,3 +78,23 @@ def test_an_unusable_tree_names_its_field(tree, field):
 
 def test_one_answer_to_two_prompts_is_two_answers():
     PreferenceTree("id", "p", (branch("a"), branch("a", prompt="q"))).validate(min_branches=2)
+
+
+def test_a_record_of_many_answers_is_checked_in_one_pass():
+    many = 10_000  # comparing every answer with every other one would take minutes
+    branches = tuple(
+        Branch((Step(f"{'x' * 200} {n}"),), {"overall": n % 5}, tool_calls="[]" * (n == 1))
+        for n in range(many)
+    )
+    tree = PreferenceTree("t", "p", branches)
+    tree.validate(2)
+    assert tree.ranks()[:5] == [8001, 6001, 4001, 2001, 1]
+    with pytest.raises(DataError, match=r"the same answer as branches\[7\]"):
+        PreferenceTree("t", "p", (*branches, branches[7])).validate(2)
+
+
+def test_answers_that_call_different_tools_differ():
+    answers = [Branch((Step(""),), tool_calls=f'[{{"name": "{name}"}}]') for name in "ab"]
+    PreferenceTree("t", "p", tuple(answers)).validate(2)
+    with pytest.raises(DataError, match="the same answer"):
+        PreferenceTree("t", "p", (answers[0], answers[0])).validate(2)

@@ -77,7 +77,7 @@ def test_hints_name_the_key_that_would_use_a_column():
 
     assert "data.columns.prompt=question;" in advice(question="q", chosen="a", rejected="b")
     assert "data.columns.prompt=prompt+context;" in advice(**ROW, context="c")
-    assert "data.columns.answers=[response_a,response_b] and" in advice(
+    assert "'data.columns.answers=[response_a,response_b]' and" in advice(
         prompt="p", response_a="a", response_b="b"
     )
     assert "'data.ignore_columns=[notes]'" in advice(**ROW, notes=[{"text": "x"}])

@@ -70,7 +70,7 @@ def read_exchange(row: Row, answers: Sequence[tuple[str, Any]]) -> Exchange:
 
 def read_dialogue(text: str, field: str) -> tuple[Message, ...]:
     """Return hh-rlhf text, turns that begin with 'Human:' or 'Assistant:', as messages."""
-    head, *parts = TURN.split(text)
+    head, *parts = TURN.split(text if text.startswith("\n\n") else f"\n\n{text.lstrip()}")
     if head.strip() or not parts:
         raise DataError(
             "does not begin with a turn",
