@@ -12,7 +12,7 @@ from peft import AutoPeftModelForCausalLM, LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
 from prefrun.builtin.config import AdapterUse, HFModelConfig, LoraSettings
-from prefrun.builtin.model import HFModel
+from prefrun.builtin.model import HFModel, load_folder
 from prefrun.errors import ConfigError
 from prefrun.policy.adapter import adapter_disabled, save_weights, with_lora
 
@@ -73,6 +73,7 @@ def test_what_is_saved_is_what_was_trained(first, tmp_path, use, rank):
     folder, start = first
     model = load(folder, use, rank).model
     torch.testing.assert_close(logits(model), start)
+    torch.testing.assert_close(logits(load_folder(folder, name="x").model), start)
     trained(model)
     after = logits(model)
     assert (after - start).abs().max() > 0.01
