@@ -106,6 +106,15 @@ class StoredAdapter:
             )
 
 
+def default_use(adapter: StoredAdapter | None, rank: int) -> AdapterUse:
+    """Return what is done with ADAPTER if nothing is said; RANK is that of a new one, or 0."""
+    if adapter is None:
+        return AdapterUse.auto
+    use = AdapterUse.stack if rank else AdapterUse.train
+    adapter.check(use)
+    return use
+
+
 def chosen_use(config: HFModelConfig, adapter: StoredAdapter | None) -> AdapterUse:
     """Return what is to be done with ADAPTER. Raises ConfigError for keys that do not fit it."""
     rank, use = config.lora.rank, config.adapter
@@ -122,7 +131,7 @@ def chosen_use(config: HFModelConfig, adapter: StoredAdapter | None) -> AdapterU
             f"  remedy: write the base model's revision into {adapter.folder / SETTINGS}"
         )
     if use is AdapterUse.auto:
-        use = AdapterUse.stack if rank else AdapterUse.train
+        return default_use(adapter, rank)
     if rank and use is not AdapterUse.stack:
         raise ConfigError(
             f"model.lora.rank={rank} does nothing with model.adapter={use.name}\n"

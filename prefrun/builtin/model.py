@@ -13,7 +13,13 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
-from prefrun.builtin.adapters import StoredAdapter, adapted, base_problem, chosen_use
+from prefrun.builtin.adapters import (
+    StoredAdapter,
+    adapted,
+    base_problem,
+    chosen_use,
+    default_use,
+)
 from prefrun.builtin.config import AdapterUse, ModelDevice
 from prefrun.builtin.gguf_file import check_gguf, dequantised, gguf_file, weight_options
 from prefrun.builtin.hub import is_reachable
@@ -90,10 +96,12 @@ def load_folder(
     """Load the causal language model in FOLDER, ready for preference training.
 
     Dropout is off. A tokenizer without padding token pads with its end-of-sequence token, which
-    the attention mask hides. With LORA of rank > 0 the model is a peft.PeftModel. Raises
+    the attention mask hides. With LORA of rank > 0 the model is a peft.PeftModel, and so it is if
+    FOLDER holds an adapter, which is trained on, or is below that of LORA. Raises
     ConfigError where the folder holds no such model.
     """
-    source = Source(str(folder), name, dtype=dtype, attention=attention, device=device)
+    use = default_use(StoredAdapter.at(folder), lora.rank if lora else 0)
+    source = Source(str(folder), name, dtype=dtype, attention=attention, device=device, adapter=use)
     return _load(source, lora)
 
 

@@ -35,7 +35,7 @@ def check(arguments: list[str]) -> int:
     """Judge every component called NAME, or a loss file, and print a line per property.
 
     Returns 0 where every property holds or does not apply, else 1. Raises ConfigError for an
-    unknown name, a component without checks, or a key=value that the component does not take.
+    unknown name, or a key=value that the component does not take.
     """
     if not arguments or arguments[0].startswith("-"):
         raise ConfigError(USAGE)
@@ -45,20 +45,13 @@ def check(arguments: list[str]) -> int:
 
 
 def _chosen(word: str) -> list[Registered]:
-    """Return the components with checks that WORD means: NAME, GROUP=NAME or a loss file."""
+    """Return the components that WORD means: NAME, GROUP=NAME or a loss file."""
     group, _, name = word.rpartition("=")
     found = components_called(name)
     groups = [entry.component.group for entry in found]
     if group and group not in groups:
         raise ConfigError(f"there is no {word}, but {', '.join(f'{g}={name}' for g in groups)}")
-    chosen = [entry for entry in found if group in ("", entry.component.group)]
-    checked = [entry for entry in chosen if entry.component.group in KITS]
-    if not checked:
-        raise ConfigError(
-            f"{chosen[0].component.group}={name} cannot be checked: there are checks for "
-            f"{', '.join(KITS)}"
-        )
-    return checked
+    return [entry for entry in found if group in ("", entry.component.group)]
 
 
 def _show(entry: Registered, words: Sequence[str]) -> bool:

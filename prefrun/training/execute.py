@@ -54,13 +54,11 @@ def execute(run: Run, job: Job, tracker: Tracker, watch: Stopwatch) -> dict[str,
     _freeze_imports()
     plan, directory, algorithm = job.plan, job.directory, job.algorithm
     session, cost = Session(run, job, tracker), CostMeter()
+    trains = not isinstance(algorithm, DecodingAlgorithm)
     record_machine(directory)
     try:
         if algorithm.uses_model:
-            for note in check_start(session.loaded, plan.trainer, plan.evaluation):
-                console.print(f"  note    {note}", markup=False)
-            record_model(directory, session.loaded, session.packing)
-            console.print(f"  forward {session.packing.note}", markup=False)
+            _look_at_model(session, directory, trains)
         before = _evaluate_before(session, plan, directory, algorithm)
         watch.lap("evaluation")
         MetricsLog(directory.metrics).truncate_after(directory.checkpointed_steps())
@@ -70,7 +68,7 @@ def execute(run: Run, job: Job, tracker: Tracker, watch: Stopwatch) -> dict[str,
         after = _evaluate_after(session, plan, directory, outcome, before, failures)
         watch.lap("evaluation")
         moved = None
-        if outcome.policy is not None and not isinstance(algorithm, DecodingAlgorithm):
+        if outcome.policy is not None and trains:
             moved = session.share_moved()
             save_model(session, directory)
         summary = build_summary(
@@ -93,6 +91,15 @@ def execute(run: Run, job: Job, tracker: Tracker, watch: Stopwatch) -> dict[str,
         return summary
     finally:
         session.close()
+
+
+def _look_at_model(session: Session, directory: RunDirectory, trains: bool) -> None:
+    """Refuse a start model that cannot be measured; record and say how others are used."""
+    settings = session.config
+    for note in check_start(session.loaded, settings.trainer, settings.evaluation, trains):
+        console.print(f"  note    {note}", markup=False)
+    record_model(directory, session.loaded, session.packing)
+    console.print(f"  forward {session.packing.note}", markup=False)
 
 
 @cache

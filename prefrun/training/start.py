@@ -20,9 +20,11 @@ LOW_PRECISION = {torch.bfloat16: 256, torch.float16: 2048}
 
 
 def check_start(
-    loaded: LoadedModel, trainer: TrainerConfig, evaluation: EvaluationConfig
+    loaded: LoadedModel, trainer: TrainerConfig, evaluation: EvaluationConfig, trains: bool = True
 ) -> list[str]:
     """Return what the user should know of LOADED under these settings, a line each.
+
+    TRAINS: whether its weights are to be trained.
 
     Raises ConfigError for texts longer than learned positions, PrefrunError for weights that give
     no finite log-probs.
@@ -31,7 +33,7 @@ def check_start(
     notes += _check_positions(loaded, trainer, evaluation)
     check_finite(loaded)
     part = LOW_PRECISION.get(unwrap(loaded.model).dtype)
-    if part and not has_adapter(loaded.model):
+    if part and trains and not has_adapter(loaded.model):
         dtype = str(unwrap(loaded.model).dtype).removeprefix("torch.")
         notes.append(
             f"all weights are trained in {dtype}: an update below 1/{part} of a weight is lost; "

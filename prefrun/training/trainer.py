@@ -206,7 +206,7 @@ class PreferenceTrainer(Trainer):
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         """Read the policy's weights and the algorithm's own."""
-        with loading_adapters(model or self.model):
+        with loading_adapters(self.model if model is None else model):
             super()._load_from_checkpoint(resume_from_checkpoint, model)
         self.companion.load(Path(resume_from_checkpoint))
 

@@ -99,7 +99,7 @@ def test_a_failed_property_has_its_reason_and_ends_with_1(prefrun, word):
         ([], "usage: prefrun check NAME"),
         (["lenght"], "Did you mean 'length'?"),
         (["data=length"], "there is no data=length, but evaluator=length, reward=length"),
-        (["hf"], "model=hf cannot be checked"),
+        (["hf"], "model=hf needs model.name=VALUE"),
         (["evaluator=length", "unit"], "'unit' is no key=value"),
         (["evaluator=length", "units=2"], "Did you mean 'unit'?"),
         (["evaluator=length", "unit=0"], "evaluator.length.unit=0 must not be 0"),

@@ -12,9 +12,9 @@ from peft import AutoPeftModelForCausalLM, LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
 from prefrun.builtin.config import AdapterUse, HFModelConfig, LoraSettings
-from prefrun.builtin.model import HFModel
+from prefrun.builtin.model import HFModel, load_folder
 from prefrun.errors import ConfigError
-from prefrun.policy.adapter import adapter_disabled, save_weights
+from prefrun.policy.adapter import adapter_disabled, save_weights, with_lora
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing`:FutureWarning"),
@@ -73,6 +73,7 @@ def test_what_is_saved_is_what_was_trained(first, tmp_path, use, rank):
     folder, start = first
     model = load(folder, use, rank).model
     torch.testing.assert_close(logits(model), start)
+    torch.testing.assert_close(logits(load_folder(folder, name="x").model), start)
     trained(model)
     after = logits(model)
     assert (after - start).abs().max() > 0.01
@@ -133,6 +134,22 @@ def test_the_base_is_stored_as_an_absolute_path(first, base, tmp_path, monkeypat
         save_weights(load(name, rank=rank).model, tmp_path / "saved")
         stored = json.loads((tmp_path / "saved" / "adapter_config.json").read_text())
         assert stored["base_model_name_or_path"] == str(base)
+
+
+def test_a_base_on_the_hub_is_stored_with_its_revision(make_model):
+    model = with_lora(make_model("llama"), LoraSettings(rank=2), revision="abc")
+    assert model.peft_config["default"].revision == "abc"
+
+
+@pytest.mark.parametrize("base", ["llama"], indirect=True)
+def test_a_base_that_the_hub_does_not_give_is_named_with_its_adapter(first, monkeypatch):
+    folder, _ = first
+    edit(folder, base_model_name_or_path="org/gone", revision="v2")
+    for module in ("model", "source"):
+        monkeypatch.setattr(f"prefrun.builtin.{module}.is_reachable", lambda: False)
+    problem = r"first is an adapter, and its base model org/gone cannot .*hub cannot be reached"
+    with pytest.raises(ConfigError, match=rf"{problem}.*\n.*first/adapter_config.json"):
+        load(folder)
 
 
 def edit(folder, **changes):

@@ -159,7 +159,8 @@ def test_missing_folder_is_refused_before_anything_is_loaded(name):
 
 
 def test_unreachable_hub_says_so(monkeypatch, tmp_path):
-    monkeypatch.setattr("prefrun.builtin.model.is_reachable", lambda: False)
+    for module in ("model", "source"):
+        monkeypatch.setattr(f"prefrun.builtin.{module}.is_reachable", lambda: False)
     with pytest.raises(ConfigError, match=r"model\.name=some-org/not-cached .*cannot be reached"):
         load("some-org/not-cached")
 

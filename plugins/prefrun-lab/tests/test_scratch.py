@@ -2,15 +2,18 @@
 
 import copy
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from prefrun import ConfigError, DataError
+from prefrun.builtin.config import LoraSettings
 from prefrun.errors import PrefrunError
 from prefrun.policy.tokenise import Tokeniser
 from prefrun.records.tree import Message
+from prefrun.testing.model import saved_is_what_was_trained
 from prefrun_lab.config import Answers, ScratchModelConfig, Tokens
 from prefrun_lab.corpus import build_source, learned_trees
 from prefrun_lab.scratch import ScratchModel
@@ -122,6 +125,11 @@ def test_saved_model_is_loaded_by_transformers(tmp_path):
     ids = loaded.tokenizer("say red", return_tensors="pt")["input_ids"]
     torch.testing.assert_close(again(ids).logits, loaded.model(ids).logits)
     assert isinstance(loaded.tokenizer, LabTokenizer)
+
+
+@pytest.mark.parametrize("lora", [LoraSettings(), LoraSettings(rank=2)])
+def test_what_is_saved_is_what_was_trained(lora):
+    saved_is_what_was_trained(SimpleNamespace(loaded=model(lora=lora).load()))
 
 
 def test_half_written_model_is_not_used(cache):

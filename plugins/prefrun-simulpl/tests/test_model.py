@@ -10,6 +10,7 @@ from prefrun import ConfigError
 from prefrun.policy.attention.kernel import Kernel
 from prefrun.policy.packing_choice import problem_with
 from prefrun.policy.policy import LoadedModel
+from prefrun.testing import check_model
 from prefrun_simulpl.component_config import SimtModelConfig
 from prefrun_simulpl.model import SimtModel, learn_vocabulary, translation_model
 from prefrun_simulpl.vocabulary import SPECIAL, Vocabulary
@@ -40,6 +41,10 @@ def test_a_saved_model_comes_back(loaded, tmp_path) -> None:
         torch.testing.assert_close(again.model.state_dict()[name], value, rtol=0, atol=0)
     text = "bal unbekannt dem"
     assert Vocabulary(again.tokenizer).split(text) == Vocabulary(loaded.tokenizer).split(text)
+
+
+def test_conformance() -> None:
+    check_model("simt", overrides=["hidden_size=16", "layers=1", "heads=2"])
 
 
 @pytest.mark.parametrize(

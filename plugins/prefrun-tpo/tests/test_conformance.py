@@ -1,10 +1,10 @@
-"""algo=tpo and data=gsm8k_trees against the conformance kit."""
+"""algo=tpo, data=gsm8k_trees and model=chain against the conformance kit."""
 
 from __future__ import annotations
 
 import pytest
 
-from prefrun.testing import algorithm_checks, check_algorithm
+from prefrun.testing import algorithm_checks, check_algorithm, check_model
 from prefrun_tpo.config import Aggregation, SimilaritySign
 
 
@@ -18,3 +18,7 @@ def test_conformance(check):
 def test_every_reward_conforms(sign, aggregation):
     overrides = [f"similarity_sign={sign}", f"aggregation={aggregation}"]
     check_algorithm("tpo", overrides=overrides)
+
+
+def test_chain():
+    check_model("chain")
