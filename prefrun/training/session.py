@@ -68,10 +68,10 @@ class Session:
         self._start = self._start or loaded.fingerprint
         if loaded.fingerprint != self._start:
             raise PrefrunError(
-                f"the start model {loaded.name} was overwritten while the run was at work: "
-                f"fingerprint {self._start[:12]}, now {loaded.fingerprint[:12]}\n"
-                "  remedy: restore it, and `prefrun resume` the run directory; a run needs its "
-                "start model to its end"
+                f"the start model {loaded.name}, loaded again, is another one: fingerprint "
+                f"{self._start[:12]}, now {loaded.fingerprint[:12]}\n"
+                "  remedy: if its files were overwritten, restore them and `prefrun resume` the "
+                "run directory; a model's class must give the same weights each time"
             )
         return loaded
 

@@ -101,6 +101,7 @@ class SimtModel:
         )
 
     def _fresh(self) -> SimtForCausalLM:
+        """The same weights each time, as a start model has; training draws its own."""
         keys = self.config
         config = SimtConfig(
             vocab_size=keys.vocabulary,
@@ -116,7 +117,9 @@ class SimtModel:
             bos_token_id=START_ID,
             eos_token_id=END_ID,
         )
-        return SimtForCausalLM(config)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            return SimtForCausalLM(config)
 
 
 def learn_vocabulary(loaded: LoadedModel, texts: list[str], seed: int) -> None:
