@@ -61,7 +61,7 @@ def check_file(config: Any, file: str) -> set[str]:
     for key, value in _settings(plain):
         if key in FOLDERS:
             folders.add(key)
-        elif not is_allowed(key):
+        elif not is_allowed(key) and (key, value) != ("trust_code", False):
             raise refusal(file, key, value)
         _check_environment(file, key, value)
     return folders

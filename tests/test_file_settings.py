@@ -179,6 +179,14 @@ def test_the_rest_of_a_configuration_is_a_files_to_set(show):
     assert "max_steps: 7" in out
 
 
+def test_what_cfg_printed_is_a_file_that_works(show, tmp_path):
+    (tmp_path / "mine").mkdir()
+    printed = show("seed: 3", "--cfg", "job")[1]
+    code, out, error = show(printed, "--cfg", "job")
+    assert code == 0, error
+    assert out == printed
+
+
 @pytest.mark.parametrize(
     "word",
     [
