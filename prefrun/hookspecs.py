@@ -25,6 +25,13 @@ What a plugin can be, and how it fits:
   `override /model@_global_.model: NAME` in the defaults list of its YAML file.
 - A tracker: a class of `prefrun.tracker.Tracker`, told of the run's life.
 
+A hook that observes a run (`prefrun_run_*`, `prefrun_step_logged`, `prefrun_checkpoint_written`)
+costs nobody else: what it raises is said once, with file and line, and the run goes on. Only
+`RunPrunedError` ends the run. A hook is called directly, so it can be no pluggy wrapper.
+
+A loop of one's own ends at Ctrl-C, SIGTERM or SIGHUP with a checkpoint of its last step inside
+`prefrun.signals.finishing_first`; otherwise it ends at once.
+
 This page is API 1. A plugin's module may say which one it was written for, as a plain number on a
 line of its own: `prefrun_api = 1`. A plugin for an older API, or one that does not say, goes on to
 work: hooks and arguments are added, and none is taken away or renamed. One for a newer API is not
