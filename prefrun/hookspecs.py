@@ -31,6 +31,13 @@ What a plugin can be, and how it fits:
   hub, at the commit of the key `revision` beside it), `Holds.records` (data, whose fingerprint says
   what is in them) or `Holds.results` (a cache or the like, which changes no result).
 
+A hook that observes a run (`prefrun_run_*`, `prefrun_step_logged`, `prefrun_checkpoint_written`)
+costs nobody else: what it raises is said once, with file and line, and the run goes on. Only
+`RunPrunedError` ends the run. A hook is called directly, so it can be no pluggy wrapper.
+
+A loop of one's own ends at Ctrl-C, SIGTERM or SIGHUP with a checkpoint of its last step inside
+`prefrun.signals.finishing_first`; otherwise it ends at once.
+
 This page is API 1. A plugin's module may say which one it was written for, as a plain number on a
 line of its own: `prefrun_api = 1`. A plugin for an older API, or one that does not say, goes on to
 work: hooks and arguments are added, and none is taken away or renamed. One for a newer API is not

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -25,37 +26,45 @@ def plugin_folder(tmp_path: Path) -> Path:
 def make_plugin(plugin_folder: Path) -> Callable[..., None]:
     """Install a plugin without pip: a module and its metadata."""
 
-    def make(name: str, code: str, conf: Mapping[str, str] | None = None) -> None:
-        package = plugin_folder / f"prefrun_{name}"
-        package.mkdir()
-        (package / "__init__.py").write_text(code)
-        info = plugin_folder / f"prefrun_{name}-1.2.3.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(
-            f"Metadata-Version: 2.1\nName: prefrun-{name}\nVersion: 1.2.3\n"
-        )
-        (info / "entry_points.txt").write_text(f"[prefrun]\n{name} = prefrun_{name}\n")
-        for path, text in (conf or {}).items():
-            target = package / "conf" / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(text)
+    return partial(install_plugin, plugin_folder)
 
-    return make
+
+def install_plugin(
+    site: Path, name: str, code: str, conf: Mapping[str, str] | None = None, entry: str = ""
+) -> None:
+    """Install a plugin into SITE; ENTRY: another text than the usual one for entry_points.txt."""
+    package = site / f"prefrun_{name}"
+    package.mkdir()
+    (package / "__init__.py").write_text(code)
+    info = site / f"prefrun_{name}-1.2.3.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: prefrun-{name}\nVersion: 1.2.3\n")
+    (info / "entry_points.txt").write_text(entry or f"[prefrun]\n{name} = prefrun_{name}\n")
+    for path, text in (conf or {}).items():
+        target = package / "conf" / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
 
 
 @pytest.fixture
 def prefrun(plugin_folder: Path, tmp_path: Path) -> Run:
     """Run the command in a process of its own, with the made plugins installed."""
+    return command(plugin_folder, tmp_path)
+
+
+def command(site: Path, folder: Path) -> Run:
+    """Return a function that runs `prefrun WORDS` in FOLDER with the plugins in SITE."""
 
     def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        path = os.pathsep.join([str(plugin_folder), os.environ.get("PYTHONPATH", "")])
+        path = os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])
         return subprocess.run(
             [sys.executable, "-m", "prefrun", *words],
             env={**os.environ, "PYTHONPATH": path, **environment},
-            cwd=tmp_path,
+            cwd=folder,
             capture_output=True,
             text=True,
             check=False,
+            timeout=300,
         )
 
     return run

@@ -169,7 +169,7 @@ def address() -> Iterator[str]:
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}/"
     server.shutdown()
-    thread.join()
+    thread.join(60)
     server.server_close()
 
 

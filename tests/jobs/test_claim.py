@@ -125,7 +125,7 @@ def test_processes_at_once_share_the_jobs_and_do_none_twice(sweep):
         worker.start()
     seen = [results.get(timeout=120) for _ in range(36)]
     for worker in workers:
-        worker.join()
+        worker.join(120)
     begun = [(config, folder) for config, folder, action in seen if action == START]
     assert len(begun) == len(dict(begun)) == len({folder for _, folder in begun}) == 12
     assert {(config, folder) for config, folder, _ in seen} == set(begun)

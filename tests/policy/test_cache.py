@@ -162,7 +162,7 @@ for start in range(0, 60, 5):
 def test_four_processes_write_the_same_keys(cache):
     command = [sys.executable, "-c", WRITER, str(cache.folder), MODEL]
     writers = [subprocess.Popen([*command, str(seed)]) for seed in range(4)]
-    assert [writer.wait() for writer in writers] == [0] * 4
+    assert [writer.wait(300) for writer in writers] == [0] * 4
     wanted = {path_key(MODEL, [1], [n]): torch.full((n,), float(n)) for n in range(60)}
     assert_same(cache.read(MODEL, wanted), wanted)
     assert shard(cache).read_bytes().count(MAGIC) == 60

@@ -165,7 +165,7 @@ def test_four_processes_share_a_cache_too_small_for_them(tmp_path):
     command = [sys.executable, "-c", WRITER, str(tmp_path)]
     chosen = [MODEL, MODEL, OTHER, OTHER]
     writers = [subprocess.Popen([*command, model, str(i)]) for i, model in enumerate(chosen)]
-    assert [writer.wait() for writer in writers] == [0] * 4
+    assert [writer.wait(300) for writer in writers] == [0] * 4
     found = {model: contents(files) for model, files in models(tmp_path).items()}
     assert sum(each.size for each in found.values()) <= 20000
     assert not any(each.damaged for each in found.values())

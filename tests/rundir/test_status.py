@@ -84,7 +84,7 @@ def test_a_resume_keeps_start_and_step_and_forgets_the_error(directory):
 
 def test_a_killed_process_is_noticed_on_its_own_host(directory):
     ended = subprocess.Popen([sys.executable, "-c", ""])
-    ended.wait()
+    ended.wait(60)
     beat(directory, 30, 100)
     value = read_json(directory.status) | {"pid": ended.pid}
     write_json(directory.status, value)

@@ -6,13 +6,13 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.together.forked import Forked
+from tests.together.forked import LIMIT, Forked
 from tests.together.keyed import TRACKER, YAML
 
 SMALL = (
@@ -34,9 +34,9 @@ class Workplace:
         self.folder = folder
         self.environment = {**os.environ, "PREFRUN_CACHE": str(folder / "cache"), "COLUMNS": "200"}
 
-    def start(self, *words: str) -> Forked:
+    def start(self, *words: str, ignored: Sequence[int] = ()) -> Forked:
         """Start `prefrun WORDS` and return the process, which has its imports behind it."""
-        return Forked(words, self.folder, self.environment)
+        return Forked(words, self.folder, self.environment, ignored)
 
     def run(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run `prefrun WORDS` to its end."""
@@ -53,6 +53,7 @@ class Workplace:
             capture_output=True,
             text=True,
             check=False,
+            timeout=LIMIT,
         )
 
     def train(self, output: str, *words: str) -> dict[str, Any]:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import atexit
 import os
+import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from multiprocessing import get_context
 from pathlib import Path
@@ -33,13 +35,29 @@ _FORKS.set_forkserver_preload(
 )
 
 
-class Forked:
-    """`prefrun WORDS` at work in FOLDER, in the manner of subprocess.Popen."""
+LIMIT = 900
+"""Seconds after which a process that is waited for is killed: every wait has an end."""
 
-    def __init__(self, words: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
+
+class Forked:
+    """`prefrun WORDS` at work in FOLDER, in the manner of subprocess.Popen.
+
+    Whatever the tests' own process ignores, it begins with SIGINT, SIGTERM and SIGHUP as a terminal
+    has them, but for those IGNORED.
+    """
+
+    def __init__(
+        self,
+        words: Sequence[str],
+        folder: Path,
+        environment: Mapping[str, str],
+        ignored: Sequence[int] = (),
+    ) -> None:
         self._outputs = TemporaryDirectory()
         self._files = [Path(self._outputs.name, name) for name in ("stdout", "stderr")]
-        self._process = _FORKS.Process(target=_main, args=(words, folder, environment, self._files))
+        self._process = _FORKS.Process(
+            target=_main, args=(words, folder, environment, self._files, ignored)
+        )
         self._process.start()
 
     @property
@@ -54,8 +72,12 @@ class Forked:
 
     def wait_until(self, ready: Callable[[], bool]) -> None:
         """Wait until READY(), looking each millisecond. The process must then be at work."""
-        while not ready() and self.returncode is None:
+        end = time.monotonic() + LIMIT
+        while not ready() and self.returncode is None and time.monotonic() < end:
             self._process.join(0.001)
+        if time.monotonic() > end:
+            self.kill()
+            self._process.join(LIMIT)
         assert self.returncode is None, self.communicate()
 
     def send_signal(self, number: int) -> None:
@@ -68,16 +90,28 @@ class Forked:
 
     def communicate(self) -> tuple[str, str]:
         """Wait for the end, and return what was written to stdout and to stderr."""
-        self._process.join()
+        self._process.join(LIMIT)
+        if self._process.exitcode is None:
+            self.kill()
+            self._process.join(LIMIT)
         out, err = (file.read_text() for file in self._files)
         self._outputs.cleanup()
         return out, err
 
 
 def _main(
-    words: Sequence[str], folder: Path, environment: Mapping[str, str], outputs: Sequence[Path]
+    words: Sequence[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    outputs: Sequence[Path],
+    ignored: Sequence[int],
 ) -> None:
     """Do in the forked process what `python -m prefrun WORDS` does in a new one."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+    for number in ignored:
+        signal.signal(number, signal.SIG_IGN)
     for number, path in enumerate(outputs, 1):
         with path.open("w") as file:
             os.dup2(file.fileno(), number)

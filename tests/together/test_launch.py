@@ -142,7 +142,7 @@ def test_ctrl_c_ends_all_processes_with_a_checkpoint(spread, workplace):
 
     done = cut(workplace, "ddp", interrupt)
     assert done.returncode == 130, done.stderr
-    assert "interrupted. Go on with: prefrun resume" in done.stdout
+    assert "interrupted. Resume with: prefrun resume" in done.stdout
     assert status(workplace)["status"] == "interrupted"
     assert len(started) == 2
     assert not any(process.is_running() for process in started)

@@ -6,21 +6,24 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 APP = Path(__file__).with_name("toy_app.py")
+LIMIT = 120
+"""Seconds that a sweep may take: every wait has an end."""
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
-    """Return `start(*words, **environment)`: a sweep, begun in `tmp_path`."""
+def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Return `start(*words, **environment)`: a sweep in `tmp_path`, killed after the test."""
+    started: list[subprocess.Popen[str]] = []
 
     def start(*words: str, **environment: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, str(APP), "-m", "hydra.sweep.dir=sweep", *words],
             cwd=tmp_path,
             env={**os.environ, **environment},
@@ -28,8 +31,13 @@ def start(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
             stderr=subprocess.PIPE,
             text=True,
         )
+        started.append(process)
+        return process
 
-    return start
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate(timeout=LIMIT)
 
 
 @pytest.fixture
@@ -38,7 +46,7 @@ def sweep(start: Callable[..., subprocess.Popen[str]]) -> Callable[..., str]:
 
     def sweep(*words: str, **environment: str) -> str:
         process = start(*words, **environment)
-        _, err = process.communicate()
+        _, err = process.communicate(timeout=LIMIT)
         assert process.returncode == 0, err
         return err
 

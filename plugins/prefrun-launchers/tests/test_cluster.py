@@ -20,5 +20,5 @@ def test_every_job_has_a_process_and_a_killed_one_is_reported(sweep, seen, failu
 
 def test_a_cluster_that_is_not_there_is_named(start):
     process = start(LAUNCHER, "hydra.launcher.address=auto", HYDRA_FULL_ERROR="1")
-    _, err = process.communicate()
+    _, err = process.communicate(timeout=120)
     assert "ConfigError: hydra.launcher.address=auto: " in err

@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
+import time
+from collections.abc import Callable
 
 import pytest
 
 from prefrun_launchers.processes import how_it_ended
 
 LAUNCHER = "hydra/launcher=process"
+LIMIT = 120
+"""Seconds after which a wait fails."""
+
+
+def read(pipe: int, is_enough: Callable[[str], bool] = lambda text: False) -> str:
+    """Return what comes through PIPE until it IS_ENOUGH, or until all who wrote to it are gone."""
+    text, end = "", time.monotonic() + LIMIT
+    while not is_enough(text):
+        assert time.monotonic() < end, f"waited in vain after {text!r}"
+        ready, _, _ = select.select([pipe], [], [], LIMIT)
+        part = os.read(pipe, 4096).decode() if ready else ""
+        if not part and text:
+            return text
+        text += part
+    return text
 
 
 def test_jobs_that_run_at_a_time_have_a_process_and_a_device_each(tmp_path, sweep, seen):
@@ -35,17 +53,29 @@ def test_a_killed_job_is_reported_and_the_others_finish(sweep, seen, failure):
     assert "failed: the job's process was ended by SIGKILL" in err
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL], ids=["ctrl-c", "killed"])
-def test_no_job_outlives_the_sweep(tmp_path, start, number):
+ENDS = {
+    "ctrl-c": (signal.SIGINT, {}),
+    "killed": (signal.SIGKILL, {}),
+    "terminated in the background": (signal.SIGTERM, {"IGNORES_SIGINT": "yes"}),
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_no_job_outlives_the_sweep(tmp_path, start, end):
+    number, environment = ENDS[end]
     os.mkfifo(tmp_path / "pipe")
-    process = start(LAUNCHER, "job=0,1,2", "do=wait", "hydra.launcher.n_jobs=2")
-    with open(tmp_path / "pipe") as pipe:  # opens with the first job
-        lines = [pipe.readline(), pipe.readline()]
+    pipe = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)  # else it waits for a job
+    words = (LAUNCHER, "job=0,1,2", "do=wait", "hydra.launcher.n_jobs=2")
+    process = start(*words, **environment)
+    try:
+        text = read(pipe, lambda text: text.count("waits") == 2)
         process.send_signal(number)
-        rest = pipe.readlines()  # until no job is left that could write
-    process.communicate()
+        text += read(pipe)  # until no job is left that could write
+    finally:
+        os.close(pipe)
+    process.communicate(timeout=LIMIT)
     assert process.returncode != 0
-    assert [line.strip() for line in lines + rest] == ["waits"] * 2 + ["interrupted"] * 2
+    assert text.split() == ["waits"] * 2 + ["interrupted"] * 2
     assert not (tmp_path / "sweep/2/seen.json").exists()
     assert not (tmp_path / "sweep/failed.jsonl").exists()
 

@@ -59,6 +59,6 @@ def test_a_killed_job_is_reported_and_the_others_finish(tmp_path, sweep, seen, f
 
 def test_a_machine_without_slurm_says_so(start):
     process = start(LAUNCHER, PATH="/nowhere", HYDRA_FULL_ERROR="1")
-    _, err = process.communicate()
+    _, err = process.communicate(timeout=120)
     assert "ConfigError: the cluster takes no job" in err
     assert "srun" in err

@@ -54,5 +54,7 @@ def run(config):
     return config.job * 10
 
 
-if __name__ == "__main__":
+if __name__ == "__main__":  # a shell has background jobs ignore SIGINT, and so the tests
+    ignores = "IGNORES_SIGINT" in os.environ
+    signal.signal(signal.SIGINT, signal.SIG_IGN if ignores else signal.default_int_handler)
     run()

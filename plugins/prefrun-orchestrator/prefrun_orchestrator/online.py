@@ -21,6 +21,7 @@ from prefrun.policy.scoring import to_device
 from prefrun.policy.tokenise import TokenisedTree, Tokeniser
 from prefrun.records.tree import Branch, PreferenceTree, Step
 from prefrun.rundir.files import write_atomically
+from prefrun.signals import finishing_first
 from prefrun_orchestrator.policy_gradient import advantages, online_loss
 from prefrun_orchestrator.scores import judged
 
@@ -93,16 +94,22 @@ class OnlineTraining:
         """Train to the end. Raises PrefrunError where the loss is not finite."""
         trainer, first = self._services.config.trainer, self._restore() + 1
         self._services.step_done(first - 1, self._steps)
-        with progress("online training", self._steps) as show:
+        with (
+            progress("online training", self._steps) as show,
+            finishing_first() as stop_requested,
+        ):
             for step in range(first, self._steps + 1):
                 metrics = self._step(step)
                 self._services.step_done(step, self._steps)
                 if step % trainer.logging_steps == 0 or step == self._steps:
                     self._logged.append((step, metrics))
                     self._services.log(step, metrics)
-                if trainer.checkpoint_steps and step % trainer.checkpoint_steps == 0:
+                every, stops = trainer.checkpoint_steps, stop_requested()
+                if stops or (every and step % every == 0):
                     self._save(step)
                 show(step, self._steps)
+                if stops:
+                    break
         return self._policy
 
     def _step(self, step: int) -> dict[str, float]:

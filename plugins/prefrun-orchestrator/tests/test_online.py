@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from copy import deepcopy
 from types import SimpleNamespace
 
 import pytest
 import torch
 
+from prefrun import signals
 from prefrun.policy.model_policy import ModelPolicy
 from prefrun.policy.packing import PLAIN
 from prefrun.policy.policy import LoadedModel
@@ -102,6 +105,26 @@ def test_it_goes_on_from_its_last_state(llama, tokenizer, tmp_path):
     assert [step for step, _ in again.lines] == [1, 2, 3, 4]
     for (_, one), (_, other) in zip(whole.lines, again.lines, strict=True):
         assert one == pytest.approx(other, abs=1e-5)
+
+
+def test_a_signal_saves_the_step_it_falls_into(llama, tokenizer, tmp_path):
+    cut = Stand(deepcopy(llama), tokenizer, tmp_path, max_steps=4, checkpoint_steps=50)
+    log = cut.log
+
+    def terminated(step, metrics):
+        if step == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        log(step, metrics)
+
+    cut.log = terminated
+    signals.forget()
+    with pytest.raises(signals.Stopped):
+        train(cut, tmp_path / "cut")
+    signals.forget()
+    again = Stand(llama, tokenizer, tmp_path, max_steps=4, checkpoint_steps=50)
+    train(again, tmp_path / "cut")
+    assert again.lines[:2] == cut.lines
+    assert [step for step, _ in again.lines] == [1, 2, 3, 4]
 
 
 def fail_at(number, log):

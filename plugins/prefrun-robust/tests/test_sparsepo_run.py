@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 
 import pytest
 import torch
@@ -42,6 +44,23 @@ def test_a_resumed_run_gives_the_same_numbers(train, monkeypatch):
     assert lines(cut) == lines(whole)
     for name, value in weights(whole).items():
         assert torch.equal(value, weights(cut)[name]), name
+
+
+def test_sigterm_saves_the_step_it_falls_into(train, monkeypatch):
+    words = (*ALGO, "trainer.logging_steps=1", "trainer.checkpoint_steps=50")
+    whole, step = train("whole", *words), MaskedTraining._step
+
+    def terminated(self, number, *rest):
+        if number == 1:
+            os.kill(os.getpid(), signal.SIGTERM)
+        step(self, number, *rest)
+
+    monkeypatch.setattr(MaskedTraining, "_step", terminated)
+    cut = train("cut", *words, code=143)
+    monkeypatch.setattr(MaskedTraining, "_step", step)
+    assert [path.name for path in (cut / "checkpoints").iterdir()] == ["checkpoint-2"]
+    assert main(["resume", str(cut)]) == 0
+    assert lines(cut) == lines(whole)
 
 
 def test_parts_of_a_step_change_no_result(train):

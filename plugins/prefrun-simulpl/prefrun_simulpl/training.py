@@ -18,6 +18,7 @@ from prefrun import PrefrunError
 from prefrun.console import progress
 from prefrun.rundir.directory import RunDirectory
 from prefrun.rundir.files import write_atomically
+from prefrun.signals import finishing_first
 from prefrun.training.services import Services
 from prefrun_simulpl.model import SimtForCausalLM
 
@@ -48,7 +49,7 @@ def optimise(services: Services, model: SimtForCausalLM, phase: Phase) -> None:
     checkpoint = RunDirectory(services.run.output_dir).last_checkpoint()
     first = _restore(checkpoint, phase, model, optimizer)
     model.train()
-    with progress(phase.name) as show:
+    with progress(phase.name) as show, finishing_first() as stop_requested:
         for step in range(first, phase.steps):
             loss, metrics = phase.loss(step)
             loss.backward()
@@ -61,16 +62,18 @@ def optimise(services: Services, model: SimtForCausalLM, phase: Phase) -> None:
             rate = optimizer.param_groups[0]["lr"] = phase.learning_rate(step)
             optimizer.step()
             optimizer.zero_grad()
-            done = step + 1
+            done, stops = step + 1, stop_requested()
             if done % settings.logging_steps == 0 or done == phase.steps:
                 named = {f"{phase.name}/{name}": value for name, value in metrics.items()}
                 rates = {"learning_rate": rate, "grad_norm": norm.item()}
                 services.log(phase.offset + done, {**named, **rates})
             every = settings.checkpoint_steps
-            if done == phase.steps or (every and done % every == 0):
+            if stops or done == phase.steps or (every and done % every == 0):
                 _save(services, phase, done, model, optimizer)
             services.step_done(phase.offset + done, phase.offset + phase.steps)
             show(done, phase.steps)
+            if stops:
+                break
     model.eval()
 
 

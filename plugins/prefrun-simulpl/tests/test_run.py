@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 from pathlib import Path
 
@@ -84,6 +86,25 @@ def test_a_cut_run_goes_on_to_the_same_weights(monkeypatch, finished, tmp_path, 
     prefrun(monkeypatch, "resume", str(run))
     one, other = (load_file(path / "model" / "model.safetensors") for path in (finished, run))
     assert all((one[name] == other[name]).all() for name in one)
+    assert lines(run) == lines(finished)
+
+
+def test_sigterm_saves_the_step_it_falls_into(monkeypatch, finished, tmp_path) -> None:
+    run = tmp_path / "cut"
+    step = training.torch.optim.AdamW.step
+    calls = []
+
+    def terminated(self, *arguments):
+        calls.append(None)
+        if len(calls) == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step(self, *arguments)
+
+    monkeypatch.setattr(training.torch.optim.AdamW, "step", terminated)
+    assert main([*WORDS, "trainer.checkpoint_steps=50", f"output_dir={run}"]) == 143
+    monkeypatch.setattr(training.torch.optim.AdamW, "step", step)
+    assert [path.name for path in (run / "checkpoints").iterdir()] == ["checkpoint-2"]
+    prefrun(monkeypatch, "resume", str(run))
     assert lines(run) == lines(finished)
 
 

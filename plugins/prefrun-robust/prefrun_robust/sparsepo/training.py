@@ -18,6 +18,7 @@ from prefrun.policy.scoring import to_device
 from prefrun.policy.tokenise import Tokeniser
 from prefrun.records.tree import PreferenceTree
 from prefrun.schema import TrainerConfig
+from prefrun.signals import finishing_first
 from prefrun.training.arguments import training_arguments
 from prefrun.training.empty_step import NOTHING_WEIGHED, EmptySteps
 from prefrun.training.services import Services
@@ -66,26 +67,26 @@ class MaskedTraining:
         first = self._restore(optimizer, schedule)
         self.loaded.model.train()
         self.masks.train()
-        for step in range(first, steps):
-            torch.manual_seed(self.seed * 1_000_003 + step)  # dropout after a resume is the same
-            chosen = order[step * per_step : (step + 1) * per_step]
-            self._step(step, examples, chosen, optimizer)
-            if step == 0:
-                self._check_alive()
-            schedule.step()
-            done = step + 1
-            self.services.step_done(done, steps)
-            saves = settings.checkpoint_steps and done % settings.checkpoint_steps == 0
-            if done % settings.logging_steps == 0 or saves or done == steps:
-                self._log(done, schedule)
-            if saves or done == steps:
-                state.save(
-                    run.output_dir,
-                    done,
-                    self._state(optimizer, schedule),
-                    settings.keep_checkpoints,
-                )
-        self._empty.conclude(steps, is_main=True)
+        with finishing_first() as stop_requested:
+            for step in range(first, steps):
+                chosen = order[step * per_step : (step + 1) * per_step]
+                self._step(step, examples, chosen, optimizer)
+                if step == 0:
+                    self._check_alive()
+                schedule.step()
+                done, stops = step + 1, stop_requested()
+                self.services.step_done(done, steps)
+                every = settings.checkpoint_steps
+                saves = stops or done == steps or bool(every and done % every == 0)
+                if saves or done % settings.logging_steps == 0:
+                    self._log(done, schedule)
+                if saves:
+                    kept = self._state(optimizer, schedule)
+                    state.save(run.output_dir, done, kept, settings.keep_checkpoints)
+                if stops:
+                    break
+            else:
+                self._empty.conclude(steps, is_main=True)
         self.loaded.model.eval()
         self.masks.eval()
 
@@ -120,6 +121,7 @@ class MaskedTraining:
         chosen: Sequence[int],
         optimizer: torch.optim.Optimizer,
     ) -> None:
+        torch.manual_seed(self.seed * 1_000_003 + step)  # dropout after a resume is the same
         sizes = {index: _tokens(examples[index]) for index in chosen}
         weight = sum(examples[index].weight for index in chosen)
         if not weight:
@@ -152,6 +154,8 @@ class MaskedTraining:
             self._kept["grad_norm"].append(float(norm))
         optimizer.step()
         self._kept["loss"].append(total)
+        if step == 0:
+            self._check_alive()
 
     def _keep(self, better: MaskedAnswers, worse: MaskedAnswers) -> None:
         chosen, rejected = (implied_reward(side, self.config.beta) for side in (better, worse))
