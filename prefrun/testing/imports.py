@@ -38,7 +38,8 @@ def heavy_import_of(component: Component) -> str:
     found = registered().get((component.group, component.name))
     if found is None or found.component is not component or is_file(component.name):
         return ""
-    return _heavy_import(tuple(dict.fromkeys([found.plugin.source, component.config.__module__])))
+    plugin = found.plugin.source.partition(":")[0]
+    return _heavy_import(tuple(dict.fromkeys([plugin, component.config.__module__])))
 
 
 @cache

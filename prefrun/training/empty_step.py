@@ -45,6 +45,12 @@ class EmptySteps:
         self.choice = choice
         self.count = 0
         """Steps so far that taught nothing."""
+        self._gradients = self._zeros = 0
+
+    def count_gradient(self, is_zero: bool) -> None:
+        """Count a step's gradient, whatever it comes of."""
+        self._gradients += 1
+        self._zeros += is_zero
 
     def report(self, step: int, ids: Sequence[str], reason: str, is_main: bool) -> None:
         """Say that STEP taught nothing, for REASON. Raises DataError if the choice is ERROR."""
@@ -63,10 +69,17 @@ class EmptySteps:
             console.print(f"  notice: records {records}: {problem}", markup=False)
 
     def conclude(self, steps: int, is_main: bool) -> None:
-        """Say at the end how many of STEPS taught nothing."""
-        if self.count and is_main:
-            told = f"  notice: {self.count} of {steps} steps taught nothing"
-            console.print(f"{told} (trainer.on_empty_step=warn)", markup=False)
+        """Say at the end how many of STEPS taught nothing, and if no gradient was above 0."""
+        notice = ""
+        if self.count:
+            notice = f"{self.count} of {steps} steps taught nothing (trainer.on_empty_step=warn)"
+        elif self._gradients and self._zeros == self._gradients:
+            notice = (
+                "every gradient was exactly 0, so the model is as it was: the loss is satisfied "
+                "or saturated on these records, or numbers underflow (model.dtype)"
+            )
+        if notice and is_main:
+            console.print(f"  notice: {notice}", markup=False)
 
 
 def blank_extras(inputs: Mapping[str, Any], algorithm: LossAlgorithm, width: int) -> dict[str, Any]:

@@ -189,7 +189,9 @@ class PreferenceTrainer(Trainer):
         lengths = torch.stack(norms)
         if not torch.isfinite(lengths).all():
             raise self._not_finite("a gradient", self._ids)
-        if not (lengths > 0).any() and any(self._totals.values()):
+        is_zero = not (lengths > 0).any()
+        self.empty_steps.count_gradient(is_zero)
+        if is_zero and any(self._totals.values()):
             own = (self.companion.hidden_size, self.companion.parameters)
             if not any_process(can_teach(self.algorithm, self._step, *own)):
                 self._report_empty(NO_GRADIENT)

@@ -59,6 +59,7 @@ SMOKE = ("--rounds", "1", "--no-memory", "--json")
 
 
 @needs_trl
+@pytest.mark.slow
 def test_every_method_takes_the_same_step(bench: SimpleNamespace, tmp_path: Path) -> None:
     result = result_of("benchmarks/step.py", "--shape", "tiny", *SMOKE, cache=tmp_path)
     assert list(result["seconds"]) == list(bench.shapes.METHODS)
@@ -76,6 +77,7 @@ def test_memory_of_a_method_is_measured(tmp_path: Path) -> None:
 
 
 @needs_trl
+@pytest.mark.slow
 def test_both_sides_of_the_sweep_run(tmp_path: Path) -> None:
     words = ("--cells", "2", "--steps", "1", "--batch", "1", "--answers", "2")
     assert result_of("benchmarks/sweep.py", *words, cache=tmp_path)["ratio"] > 0

@@ -18,6 +18,10 @@ def unweighed(batch):
     values = batch.log_ratios.sum(-1)
     return LossOutput({"nothing": Term(values, 0 * batch.weights)})
 """
+FLAT = """\
+def flat(batch):
+    return 0 * batch.log_ratios.sum(-1)
+"""
 SQUARE = """\
 from prefrun.algorithm import LossOutput, Term
 
@@ -77,3 +81,11 @@ def test_values_of_another_shape_than_weights_name_the_line(workplace: Workplace
     assert done.returncode == 2
     assert f"{path}:4: square returned term 'gaps' with values of shape [4, 4]" in done.stderr
     assert "def square(batch):" in done.stderr
+
+
+def test_two_processes_agree_that_a_step_teaches_nothing(workplace: Workplace) -> None:
+    (workplace.folder / "flat.py").write_text(FLAT)
+    words = (*QUICK, "trainer.batch_size=2", "launch=accelerate", "launch.processes=2")
+    done = workplace.run("algo=./flat.py", *words, "output_dir=run")
+    assert done.returncode == 2, done.stderr
+    assert "step 1 teaches nothing: the gradient is 0 whatever the policy does" in done.stderr

@@ -200,10 +200,13 @@ def test_a_loss_that_is_satisfied_is_no_fault_of_the_records(examples, loss):
         assert can_teach(loss(None), [collate(records, 0, PACKED)], WIDTH)
 
 
-def test_a_satisfied_loss_trains_to_its_end(train, examples):
+def test_a_satisfied_loss_trains_to_its_end_and_that_is_told(train, examples, capsys):
     trainer = train(examples, Hinge)
     assert trainer.state.global_step == 2
-    assert trainer.empty_steps.count == 0
+    trainer.empty_steps.conclude(2, is_main=True)
+    assert "every gradient was exactly 0" in capsys.readouterr().out
+    train(examples).empty_steps.conclude(2, is_main=True)
+    assert "notice" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
