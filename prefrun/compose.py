@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import DictConfig, OmegaConf
 
 from prefrun.errors import PluginError
 from prefrun.loss_file.registering import is_file
@@ -59,6 +61,17 @@ def register_configs() -> None:
     store = ConfigStore.instance()
     store.store(group="schema", name="run", node=RunConfig, provider="prefrun")
     for (group, name), component in known.items():
-        store.store(group=f"schema/{group}", name=name, node=component.config, provider="prefrun")
+        schema = open_schema(component.config)
+        store.store(group=f"schema/{group}", name=name, node=schema, provider="prefrun")
         if is_file(name):  # it has no YAML file that would name its schema
-            store.store(group=group, name=name, node=component.config, provider="prefrun")
+            store.store(group=group, name=name, node=schema, provider="prefrun")
+
+
+def open_schema(config: type) -> DictConfig:
+    """Return the schema of a config dataclass, whose dict fields take new keys without a '+'."""
+    schema: DictConfig = OmegaConf.structured(config)
+    for key in map(str, schema):
+        node: Any = schema._get_node(key)
+        if isinstance(node, DictConfig) and OmegaConf.get_type(node) is dict:
+            node._set_flag("struct", False)
+    return schema

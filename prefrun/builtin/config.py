@@ -179,4 +179,7 @@ class HFModelConfig:
     that gives the model's log-probs."""
     device: ModelDevice = ModelDevice.auto
     """auto = a GPU where there is one."""
+    template: dict[str, Any] = field(default_factory=dict)
+    """Values of arguments that the chat template reads, such as template.enable_thinking=false;
+    they become its defaults, also in the saved model."""
     lora: LoraSettings = field(default_factory=LoraSettings)

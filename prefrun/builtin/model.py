@@ -18,6 +18,7 @@ from prefrun.builtin.loading import chosen_device, no_progress_bar
 from prefrun.errors import ConfigError, first_sentence
 from prefrun.policy.adapter import adapter_base, adapter_digest, merged, with_lora
 from prefrun.policy.attention.kernel import Kernel
+from prefrun.policy.chat_template import set_template_arguments
 from prefrun.policy.dropout import disable_dropout
 from prefrun.policy.fingerprint import fingerprint, folder_digest, weights_version
 from prefrun.policy.policy import LoadedModel
@@ -88,7 +89,12 @@ class HFModel:
 
     def load(self) -> LoadedModel:
         """Load model and tokenizer. Raises ConfigError naming the key to change."""
-        return _load(self.source, self.config.lora)
+        arguments = self.config.template
+        if arguments:  # a wrong one is told before the weights are read
+            set_template_arguments(_read(self.source, AutoTokenizer), arguments)
+        loaded = _load(self.source, self.config.lora)
+        set_template_arguments(loaded.tokenizer, arguments)
+        return loaded
 
 
 def _check_name(name: str, folder: Path | None) -> None:

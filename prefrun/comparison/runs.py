@@ -31,7 +31,7 @@ class RunResult:
     """The chosen name by config group."""
     config: Mapping[str, Any] = field(default_factory=dict)
     fingerprint: str | None = None
-    """Of the data."""
+    """Of the records that were used."""
     before: Mapping[str, float] = field(default_factory=dict)
     after: Mapping[str, float] = field(default_factory=dict)
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
@@ -93,13 +93,14 @@ def load_run(directory: RunDirectory) -> RunResult:
 def _finished(directory: RunDirectory) -> RunResult:
     summary, manifest = read_summary(directory), read_json(directory.manifest)
     metrics: Mapping[str, Mapping[str, float | None]] = summary["metrics"]
+    data = manifest["data"]
     names = manifest.get("components") or summary
     return RunResult(
         path=directory.path,
         seed=summary["seed"],
         choices={group: str(names[group]) for group in CHOICES if names.get(group)},
         config=read_config(directory.config),
-        fingerprint=manifest["data"].get("fingerprint"),
+        fingerprint=data.get("used_fingerprint", data.get("fingerprint")),
         before=_measured(metrics, "before"),
         after=_measured(metrics, "after"),
         intervals=_intervals(metrics),

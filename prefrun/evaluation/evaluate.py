@@ -23,8 +23,9 @@ def evaluate_all(
 
     `metrics`: by name `value`, `low`, `high` (ends of the 95 % interval or None), `per_record` (one
     number or None per held-out prompt, or None) and `count` (prompts with a number, or None).
-    `not_measured`: the reason by evaluator or metric name. `directions`: 'max', 'min' or 'none' by
-    metric name. Raises PluginError where two report the same metric.
+    `not_measured`: the reason by evaluator or metric name, also of records that an evaluator leaves
+    out. `directions`: 'max', 'min' or 'none' by metric name. Raises PluginError if two report the
+    same metric.
     """
     result = own_metrics(outcome) if outcome else {"metrics": {}, "directions": {}}
     metrics, directions = result["metrics"], result["directions"]
@@ -43,6 +44,8 @@ def evaluate_all(
                 raise PluginError(f"{owners[metric]} and {name} both report '{metric}'")
             owners[metric] = name
             directions.setdefault(metric, estimate.direction or "none")
+            if estimate.left_out:
+                not_measured[name] = estimate.left_out
             if math.isfinite(estimate.value):
                 metrics[metric] = _entry(estimate)
             else:

@@ -137,6 +137,8 @@ def _prompt_text(prompt: Prompt) -> str:
 def _validate_branch(branch: Branch, where: str, record: str) -> None:
     if not branch.steps:
         raise DataError("no steps", record=record, field=f"{where}.steps")
+    if not branch.text.strip():
+        raise DataError("the answer is empty", record=record, field=where)
     if branch.prompt is not None and not _prompt_text(branch.prompt).strip():
         raise DataError("the prompt is empty", record=record, field=f"{where}.prompt")
     numbers = {f"scores.{name}": score for name, score in branch.scores.items()}

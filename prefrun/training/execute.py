@@ -16,11 +16,12 @@ from prefrun.algorithm import (
     Outcome,
     RunAlgorithm,
 )
-from prefrun.console import console, progress
+from prefrun.console import progress
 from prefrun.errors import ConfigError
 from prefrun.evaluation.context import Context
 from prefrun.evaluation.evaluate import evaluate_all, own_metrics
 from prefrun.plan import Plan
+from prefrun.run_header import print_model_lines
 from prefrun.rundir.directory import RunDirectory
 from prefrun.rundir.files import read_json, write_json
 from prefrun.rundir.metrics import MetricsLog
@@ -31,7 +32,7 @@ from prefrun.sharing import sharing
 from prefrun.tracker import Tracker
 from prefrun.training.cost import CostMeter
 from prefrun.training.disk import reporting_full_disk
-from prefrun.training.record import record_machine, record_model
+from prefrun.training.record import record_machine, record_model, record_usable
 from prefrun.training.session import Session
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def execute(run: Run, job: Job, tracker: Tracker, watch: Stopwatch) -> dict[str,
     try:
         if algorithm.uses_model:
             record_model(directory, session.loaded, session.packing)
-            console.print(f"  forward {session.packing.note}", markup=False)
+            record_usable(directory, session.usable)
+            print_model_lines(session.packing.note, session.usable.notes, session.usable.problems)
         before = _evaluate_before(session, plan, directory, algorithm)
         watch.lap("evaluation")
         MetricsLog(directory.metrics).truncate_after(directory.checkpointed_steps())

@@ -14,6 +14,7 @@ from prefrun.rundir.directory import RunDirectory
 from prefrun.rundir.files import read_json, write_json
 from prefrun.rundir.machine import describe_machine
 from prefrun.rundir.numerics import describe_numerics
+from prefrun.training.usable import Usable
 
 
 def record_machine(directory: RunDirectory) -> None:
@@ -32,6 +33,19 @@ def record_model(directory: RunDirectory, loaded: LoadedModel, packing: Packing)
         "forward": packing.note,
     }
     _add(directory, "model", facts)
+
+
+def record_usable(directory: RunDirectory, usable: Usable) -> None:
+    """Add which records the model can use, and what its chat template does to them."""
+    split = usable.split
+    facts = {
+        "train": len(split.train),
+        "test": len(split.test),
+        "problems": split.counts.problems,
+        "used_fingerprint": split.fingerprint,
+    }
+    _add(directory, "data", facts)
+    _add(directory, "model", {"chat_template": list(usable.notes)})
 
 
 def record_reference(directory: RunDirectory, references: Sequence[Sequence[Tensor]]) -> None:
