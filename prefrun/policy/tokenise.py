@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from prefrun.errors import ConfigError, DataError
 from prefrun.policy.encoding import encode_ids
+from prefrun.policy.own_prompts import by_prompt, has_own_prompts
 from prefrun.policy.rendering import Change, RenderedTree, render
 from prefrun.policy.splitting import SplitPrompt, Splitter
 from prefrun.policy.trie import Trie
@@ -164,7 +165,7 @@ class Tokeniser:
     def _rendered(self, tree: PreferenceTree) -> list[RenderedTree] | DataError:
         """Return TREE as text, each prompt with its branches."""
         try:
-            return [render(self.tokenizer, part) for part in _by_prompt(tree)]
+            return [render(self.tokenizer, part) for part in by_prompt(tree)]
         except DataError as error:
             return error
 
@@ -200,20 +201,6 @@ def _checked(prompts: Sequence[Any], record: str) -> Sequence[Any]:
     return prompts
 
 
-def _has_own_prompts(tree: PreferenceTree) -> bool:
-    return any(branch.score_prompt or branch.prompt is not None for branch in tree.branches)
-
-
-def _by_prompt(tree: PreferenceTree) -> list[PreferenceTree]:
-    """Return TREE, or a tree for each branch if some have prompts of their own."""
-    if not _has_own_prompts(tree):
-        return [tree]
-    return [
-        replace(tree, prompt=branch.prompt or tree.prompt, branches=(replace(branch, prompt=None),))
-        for branch in tree.branches
-    ]
-
-
 def _joined(
     tree: PreferenceTree,
     prompts: Sequence[tuple[int, ...]],
@@ -242,7 +229,7 @@ def _joined(
         branches=tuple(branches),
         step_ends=tuple(step_ends),
         truncated=truncated,
-        contexts=tuple(contexts) if _has_own_prompts(tree) or any(contexts) else (),
+        contexts=tuple(contexts) if has_own_prompts(tree) or any(contexts) else (),
         change=change,
     )
 

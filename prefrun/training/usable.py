@@ -140,17 +140,18 @@ def _check(tokeniser: Tokeniser, tree: PreferenceTree, tokens: TokenisedTree) ->
 def _is_dropped(tokeniser: Tokeniser, tree: PreferenceTree, own: Branch) -> bool:
     """Tell whether the chat template writes an answer of TREE as it writes an empty one."""
     try:
-        return _tail(tokeniser, tree, own) == _tail(
+        return _text(tokeniser, tree, own) == _text(
             tokeniser, tree, replace(own, steps=(Step(""),))
         )
     except DataError:  # no conversation without an answer
         return False
 
 
-def _tail(tokeniser: Tokeniser, tree: PreferenceTree, branch: Branch) -> str:
-    """Return the text behind the prompt."""
-    prompt = branch.prompt or tree.prompt
-    return render(tokeniser.tokenizer, replace(tree, prompt=prompt, branches=(branch,))).tails[0]
+def _text(tokeniser: Tokeniser, tree: PreferenceTree, branch: Branch) -> str:
+    """Return prompt and answer."""
+    alone = replace(tree, prompt=branch.prompt or tree.prompt, branches=(branch,))
+    rendered = render(tokeniser.tokenizer, alone)
+    return rendered.prompt + rendered.tails[0]
 
 
 def _equal(
@@ -159,7 +160,7 @@ def _equal(
     """Return the error that two answers of TREE are equal token by token, with the reason."""
     count = len(tree.branches)
     names = f"answers {pair[0] + 1} and {pair[1] + 1} of {count}"
-    one, other = (_tail(tokeniser, tree, tree.branches[number]) for number in pair)
+    one, other = (_text(tokeniser, tree, tree.branches[number]) for number in pair)
     cause, remedy = "the tokenizer", "choose another model"
     if one == other:
         cause, remedy = "the chat template", "change the chat template in the model's folder"

@@ -155,8 +155,8 @@ LONG = "the quick brown fox jumps over the lazy dog. " * 8
 
 
 def test_answers_lose_their_end_and_their_eos(tokenizer):
-    tokens = Tokeniser(tokenizer, 40, 8).tokenise(text_tree("blue", LONG, "red"))
-    full = Tokeniser(tokenizer, 4096).tokenise(text_tree("blue", LONG, "red"))
+    tokens = Tokeniser(tokenizer, 40, 8).tokenise(text_tree("blue:", LONG, "red"))
+    full = Tokeniser(tokenizer, 4096).tokenise(text_tree("blue:", LONG, "red"))
     assert tokens.branches[0] == full.branches[0][: 40 - len(tokens.prompt_ids)]
     assert tokenizer.eos_token_id not in tokens.branches[0]
     assert tokens.branches[1] == full.branches[1]
