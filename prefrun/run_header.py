@@ -51,7 +51,7 @@ def print_model_lines(forward: str, template: Sequence[str], problems: Sequence[
     the PROBLEMS of those it cannot use."""
     lines = [f"  forward {forward}", *(f"  chat template {note}" for note in template)]
     if problems:
-        lines.append(f"  data    {len(problems)} records skipped that the model cannot use")
+        lines.append(f"  data    {len(problems)} record(s) skipped that the model cannot use")
     for line in [*lines, *_skipped(problems)]:
         console.print(line, markup=False)
 

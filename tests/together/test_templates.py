@@ -98,7 +98,7 @@ def test_or_are_skipped_and_counted(workplace, template):
     answers = [GOOD, ALL_EQUAL[template], *[GOOD] * 6]
     done = train(workplace, template, answers, "data.on_bad_record=skip")
     assert done.returncode == 0, done.stderr
-    assert "1 records skipped that the model cannot use" in done.stdout
+    assert "1 record(s) skipped that the model cannot use" in done.stdout
     assert workplace.summary("out")["records"] == {
         "read": 8,
         "used": 7,
