@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +44,8 @@ class Source:
     dtype: str = "auto"
     attention: str | None = None
     device: ModelDevice = ModelDevice.auto
+    template: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments of the chat template."""
 
     @property
     def own_attention(self) -> str | None:
@@ -84,17 +87,13 @@ class HFModel:
             dtype=config.dtype.value,
             attention=config.attention,
             device=config.device,
+            template=config.template,
         )
         _check_name(config.name, self.source.folder)
 
     def load(self) -> LoadedModel:
         """Load model and tokenizer. Raises ConfigError naming the key to change."""
-        arguments = self.config.template
-        if arguments:  # a wrong one is told before the weights are read
-            set_template_arguments(_read(self.source, AutoTokenizer), arguments)
-        loaded = _load(self.source, self.config.lora)
-        set_template_arguments(loaded.tokenizer, arguments)
-        return loaded
+        return _load(self.source, self.config.lora)
 
 
 def _check_name(name: str, folder: Path | None) -> None:
@@ -154,6 +153,7 @@ def _load_start(source: Source) -> LoadedModel:
     config = _read(base, AutoConfig)
     _check_causal(source, config)
     tokenizer = _padded(source, _read(source, AutoTokenizer))
+    set_template_arguments(tokenizer, source.template)
     model = _read_model(base, device)
     weights = _weights(base, model)
     if stored and source.folder:

@@ -36,16 +36,17 @@ def record_model(directory: RunDirectory, loaded: LoadedModel, packing: Packing)
 
 
 def record_usable(directory: RunDirectory, usable: Usable) -> None:
-    """Add which records the model can use, and what its chat template does to them."""
-    split = usable.split
-    facts = {
+    """Add what the chat template does, and put the records that the model can use in the place of
+    those that were read."""
+    _add(directory, "model", {"chat_template": list(usable.notes)})
+    split, manifest = usable.split, read_json(directory.manifest)
+    manifest["data"] |= {
         "train": len(split.train),
         "test": len(split.test),
         "problems": split.counts.problems,
         "used_fingerprint": split.fingerprint,
     }
-    _add(directory, "data", facts)
-    _add(directory, "model", {"chat_template": list(usable.notes)})
+    write_json(directory.manifest, manifest)
 
 
 def record_reference(directory: RunDirectory, references: Sequence[Sequence[Tensor]]) -> None:
