@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import DictConfig, OmegaConf
 
 from prefrun.blame import told
 from prefrun.component import Component
@@ -22,11 +25,6 @@ class PluginConfigs(SearchPathPlugin):
         """Append one entry per plugin."""
         for plugin, folder in config_folders().items():
             search_path.append(provider=f"plugin {plugin}", path=f"file://{folder}")
-
-
-def _store_schema(component: Component) -> None:
-    group, name = f"schema/{component.group}", component.name
-    ConfigStore.instance().store(name, component.config, group, provider="prefrun")
 
 
 def _flaw(component: Component, error: Exception) -> str:
@@ -47,9 +45,20 @@ def register_configs() -> None:
     store.store(group="schema", name="run", node=RunConfig, provider="prefrun")
     for (group, name), component in components().items():
         try:
-            _store_schema(component)
+            schema = open_schema(component.config)
+            store.store(group=f"schema/{group}", name=name, node=schema, provider="prefrun")
         except Exception as error:  # of its own code, or since OmegaConf knows no such type
             catalogue().unusable[group, name] = _flaw(component, error)
             continue
         if is_file(name):  # it has no YAML file that would name its schema
-            store.store(group=group, name=name, node=component.config, provider="prefrun")
+            store.store(group=group, name=name, node=schema, provider="prefrun")
+
+
+def open_schema(config: type) -> DictConfig:
+    """Return the schema of a config dataclass, whose dict fields take new keys without a '+'."""
+    schema: DictConfig = OmegaConf.structured(config)
+    for key in map(str, schema):
+        node: Any = schema._get_node(key)
+        if isinstance(node, DictConfig) and OmegaConf.get_type(node) is dict:
+            node._set_flag("struct", False)
+    return schema

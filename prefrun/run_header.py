@@ -35,11 +35,8 @@ def print_header(run: Run, job: Job) -> None:
         f"prefrun {run.name}  (run {run.id})",
         f"  data    {data.name}: {len(data.train)} prompts to train, {len(data.test)} held out, "
         f"{counts.skipped} of {counts.read} records skipped",
-        *(f"          skipped: {problem}" for problem in counts.problems[:SHOWN_PROBLEMS]),
+        *_skipped(counts.problems),
     ]
-    if len(counts.problems) > SHOWN_PROBLEMS:
-        more = len(counts.problems) - SHOWN_PROBLEMS
-        lines.append(f"          skipped: {more} more, listed in manifest.json")
     if data.note:
         lines.append(f"          {data.note}")
     model = _named(plan, "model", "name") if job.algorithm.uses_model else "none"
@@ -49,6 +46,24 @@ def print_header(run: Run, job: Job) -> None:
     lines.append(f"  folder  {run.output_dir}")
     for line in lines:
         console.print(line, markup=False)
+
+
+def print_model_lines(forward: str, template: Sequence[str], problems: Sequence[str]) -> None:
+    """Say how the loaded model reads the records: FORWARD, what its chat TEMPLATE does to them, and
+    the PROBLEMS of those it cannot use."""
+    lines = [f"  forward {forward}", *(f"  chat template {note}" for note in template)]
+    if problems:
+        lines.append(f"  data    {len(problems)} record(s) skipped that the model cannot use")
+    for line in [*lines, *_skipped(problems)]:
+        console.print(line, markup=False)
+
+
+def _skipped(problems: Sequence[str]) -> list[str]:
+    lines = [f"          skipped: {problem}" for problem in problems[:SHOWN_PROBLEMS]]
+    if len(problems) > SHOWN_PROBLEMS:
+        more = len(problems) - SHOWN_PROBLEMS
+        lines.append(f"          skipped: {more} more, listed in manifest.json")
+    return lines
 
 
 def print_result(run: Run, job: Job, summary: Mapping[str, Any]) -> None:

@@ -63,7 +63,8 @@ class TrainerConfig:
     max_length: int = 1024
     """Tokens of prompt and answer together."""
     max_prompt_length: int | None = None
-    """Tokens of the prompt; None = what the longest answer leaves, at least max_length / 2."""
+    """Tokens of the prompt, below max_length; None = what the longest answer leaves, at least
+    max_length / 2."""
     truncation: str = "keep_end"
     """Which part of a too long prompt stays: keep_end or keep_start. Answers lose their end."""
     on_empty_step: str = ERROR
@@ -83,6 +84,13 @@ class TrainerConfig:
         _at_least("trainer.max_grad_norm", self.max_grad_norm, 0)
         if self.max_prompt_length is not None:
             _at_least("trainer.max_prompt_length", self.max_prompt_length, 1)
+            if self.max_prompt_length >= self.max_length:
+                raise ConfigError(
+                    f"trainer.max_prompt_length={self.max_prompt_length} leaves an answer no token "
+                    f"of trainer.max_length={self.max_length}\n"
+                    f"  remedy: set it to at most {self.max_length - 1}, or raise "
+                    "trainer.max_length"
+                )
         _above_zero("trainer.learning_rate", self.learning_rate)
         _above_zero("trainer.epochs", self.epochs)
         _one_of("trainer.lr_scheduler", self.lr_scheduler, SCHEDULERS)

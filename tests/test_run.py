@@ -26,6 +26,10 @@ from prefrun.schema import EvaluationConfig, TrainerConfig, check_seed
         ({"optimizer": "adamm"}, "trainer.optimizer"),
         ({"compile": True, "gradient_checkpointing": True}, "trainer.gradient_checkpointing"),
         ({"max_prompt_length": 0}, "trainer.max_prompt_length"),
+        (
+            {"max_prompt_length": 64, "max_length": 64},
+            "max_prompt_length=64.*max_length=64",
+        ),
         ({"epochs": 0.0, "max_steps": -1}, "trainer.epochs"),
         ({"weight_decay": -1.0}, "trainer.weight_decay"),
         ({"learning_rate": float("inf")}, "trainer.learning_rate"),

@@ -206,4 +206,7 @@ class HFModelConfig:
     """If `name` is an adapter: train = it is trained on; stack = a new one of lora.rank is trained
     on top of it, and both are saved as one; merge = it is added to the weights, and all are
     trained; auto = stack with lora.rank above 0, else train. The reference has it in any case."""
+    template: dict[str, Any] = field(default_factory=dict)
+    """Values of arguments that the chat template reads, such as template.enable_thinking=false;
+    they become its defaults, also in the saved model."""
     lora: LoraSettings = field(default_factory=LoraSettings)

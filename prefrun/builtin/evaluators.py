@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from prefrun.builtin.config import RankingAccuracyConfig, TiePolicy, WinRateConfig
@@ -13,6 +14,8 @@ from prefrun.evaluation.interval import mean_with_interval
 
 if TYPE_CHECKING:
     from prefrun.policy.policy import BranchLogps
+
+EQUAL = "two of the answers are equal token by token"
 
 
 class RankingAccuracy(Evaluator):
@@ -47,17 +50,24 @@ class RankingAccuracy(Evaluator):
     def evaluate(self, context: EvaluationContext) -> dict[str, Estimate]:
         """Return the five accuracies. Raises NotApplicable without ranked answers.
 
-        A prompt whose answers are fewer than two, or one of which was cut to no token, has none.
+        A prompt whose answers are fewer than two, or one of which was truncated to no token, has
+        none, nor has one with two answers that are equal token by token: no model could rank them.
         """
-        parts = zip(_ranks(context), context.logps(), context.baseline_logps(), strict=True)
+        logps = context.logps()
+        parts = zip(_ranks(context), logps, context.baseline_logps(), strict=True)
         rows = [self._accuracies(*part) for part in parts]
-        return {name: _mean([row[name] for row in rows], context) for name in self.directions}
+        equal = sum(own.has_equal for own in logps)
+        left_out = f"left out {equal} of {len(logps)} held-out records: {EQUAL}" if equal else ""
+        if equal == len(logps):
+            raise NotApplicable(left_out)
+        means = {name: _mean([row[name] for row in rows], context) for name in self.directions}
+        return {name: replace(mean, left_out=left_out) for name, mean in means.items()}
 
     def _accuracies(
         self, ranks: Sequence[int], own: BranchLogps, start: BranchLogps
     ) -> Mapping[str, float | None]:
         """Return one prompt's five numbers, None where it has none."""
-        if len(ranks) < 2 or not all(own.lengths):
+        if len(ranks) < 2 or not all(own.lengths) or own.has_equal:
             return dict.fromkeys(self.directions)
         raw, normalized = own.sums, token_probabilities(own.sums, own.lengths)
         implied = [after - before for after, before in zip(raw, start.sums, strict=True)]

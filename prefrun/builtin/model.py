@@ -28,6 +28,7 @@ from prefrun.builtin.source import Source
 from prefrun.digest import file_digest
 from prefrun.errors import ConfigError, first_sentence
 from prefrun.policy.adapter import trained_on, with_lora
+from prefrun.policy.chat_template import set_template_arguments
 from prefrun.policy.dropout import disable_dropout
 from prefrun.policy.fingerprint import fingerprint, folder_digest, weights_version
 from prefrun.policy.policy import LoadedModel
@@ -54,6 +55,7 @@ class HFModel:
             dtype=config.dtype.value,
             attention=config.attention,
             device=config.device,
+            template=config.template,
         )
         _check_name(config.name, source.folder)
         if source.file:
@@ -130,6 +132,7 @@ def _load_start(source: Source) -> LoadedModel:
     config = _read(base, AutoConfig)
     _check_causal(source, config)
     tokenizer = _read(base if adapter and not adapter.has_tokenizer else source, AutoTokenizer)
+    set_template_arguments(tokenizer, source.template)
     model = _read_model(base, device)
     fit_tokenizer(tokenizer, model, f"model.name={source.path}")
     digest = _weights(base, model)

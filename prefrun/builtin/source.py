@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,8 @@ class Source:
     dtype: str = "auto"
     attention: str | None = None
     device: ModelDevice = ModelDevice.auto
+    template: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments of the chat template."""
     adapter: AdapterUse = AdapterUse.auto
     """What to do with the adapter in the folder; auto = it holds none."""
     base_of: Path | None = None

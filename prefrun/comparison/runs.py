@@ -32,7 +32,7 @@ class RunResult:
     """The chosen name by config group."""
     config: Mapping[str, Any] = field(default_factory=dict)
     fingerprint: str | None = None
-    """Of the data."""
+    """Of the records that were used."""
     origin: Origin = field(default_factory=Origin)
     """What else it was made from."""
     before: Mapping[str, float] = field(default_factory=dict)
@@ -97,12 +97,13 @@ def _finished(directory: RunDirectory) -> RunResult:
     summary, manifest = read_summary(directory), read_json(directory.manifest)
     metrics: Mapping[str, Mapping[str, float | None]] = summary["metrics"]
     names, config = manifest.get("components") or summary, read_config(directory.config)
+    data = manifest["data"]
     return RunResult(
         path=directory.path,
         seed=summary["seed"],
         choices={group: str(names[group]) for group in CHOICES if names.get(group)},
         config=config,
-        fingerprint=manifest["data"].get("fingerprint"),
+        fingerprint=data.get("used_fingerprint", data.get("fingerprint")),
         origin=read_origin(manifest, config),
         before=_measured(metrics, "before"),
         after=_measured(metrics, "after"),

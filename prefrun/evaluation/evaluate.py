@@ -25,9 +25,10 @@ def evaluate_all(
 
     `metrics`: by name `value`, `low`, `high` (ends of the 95 % interval or None), `per_record` (one
     number or None per held-out prompt, or None) and `count` (prompts with a number, or None).
-    `not_measured`: the reason by evaluator or metric name. `directions`: 'max', 'min' or 'none' by
-    metric name. An evaluator that fails is `not_measured`, and its error goes into FAILURES by its
-    name, so that the others' results stay. Without FAILURES EvaluatorError is raised.
+    `not_measured`: the reason by evaluator or metric name, also of records that an evaluator leaves
+    out. `directions`: 'max', 'min' or 'none' by metric name. An evaluator that fails is
+    `not_measured`, and its error goes into FAILURES by its name, so that the others' results stay.
+    Without FAILURES EvaluatorError is raised.
     """
     result = own_metrics(outcome, failures) if outcome else _empty()
     owners = dict.fromkeys(result["metrics"], "the algorithm")
@@ -93,6 +94,8 @@ def _add(
             kind = type(estimate).__name__
             raise PluginError(f"evaluate returned {kind} for '{metric}', not an Estimate")
         directions[metric] = estimate.direction or "none"
+        if estimate.left_out:
+            not_measured[name] = estimate.left_out
         if math.isfinite(estimate.value):
             metrics[metric] = _entry(estimate)
         else:

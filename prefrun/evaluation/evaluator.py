@@ -30,6 +30,9 @@ class Estimate:
     has no number, such as the order of answers that are all equally good."""
     direction: str | None = None
     """'max', 'min' or 'none': which end is best; None = as `Evaluator.directions` says."""
+    left_out: str = ""
+    """Which held-out records it leaves out, and why, if the user must know: it is shown under what
+    was not measured."""
 
 
 class EvaluationContext(Protocol):

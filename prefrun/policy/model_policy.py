@@ -104,7 +104,10 @@ class ModelPolicy:
                 for piece, logps in batch:
                     for branch, values in zip(piece.branches, logps.token_logps, strict=True):
                         result[piece.index][branch] = values
-        return [BranchLogps(tuple(values)) for values in result]
+        return [
+            BranchLogps(tuple(values), has_equal=tree.equal_branches is not None)
+            for tree, values in zip(tokenised, result, strict=True)
+        ]
 
     def count_tokens(self, responses: Sequence[str]) -> list[int]:
         """See `Policy.count_tokens`."""

@@ -39,6 +39,9 @@ class BranchLogps:
     token_logps: tuple[Tensor, ...]
     """Per branch, [T_k] float32 (float64 of a float64 model) on the CPU: the answer's tokens,
     end-of-turn included."""
+    has_equal: bool = False
+    """Whether two branches are known to be equal token by token, so that no policy can tell them
+    apart."""
 
     @property
     def sums(self) -> list[float]:

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from enum import IntEnum
 from typing import Any
 
-from jinja2.exceptions import TemplateError
-
 from prefrun.errors import ConfigError, DataError
+from prefrun.policy.chat_template import apply_template
 from prefrun.records.converters.messages import with_answer, write_messages
 from prefrun.records.tree import Branch, Message, PreferenceTree
 
 
+class Change(IntEnum):
+    """What a chat template did to an answer; the larger is the worse."""
+
+    none = 0
+    trimmed = 1
+    """White space at its ends is gone."""
+    rewritten = 2
+    """It is not in the conversation as it stands: a part was dropped or changed."""
+
+
 @dataclass(frozen=True, slots=True)
 class RenderedTree:
-    """A tree as text, not yet cut."""
+    """A tree as text, not yet truncated."""
 
     prompt: str
     tails: tuple[str, ...]
@@ -23,24 +33,29 @@ class RenderedTree:
     step_ends: tuple[tuple[int, ...], ...]
     """Per branch, index into its tail one past the last character of each step but the last."""
     chat: bool
+    change: Change = Change.none
+    """The worst that the chat template did to one of the answers."""
 
 
 def render(tokenizer: Any, tree: PreferenceTree) -> RenderedTree:
     """Return TREE as text: plain prompts as they stand, chats through the chat template.
 
-    Raises ConfigError where the template is missing or breaks the prompt, DataError where it
-    refuses the conversation.
+    Raises ConfigError if there is no template, DataError if it refuses the conversation or breaks
+    its prompt.
     """
+    change = Change.none
     if isinstance(tree.prompt, str):
         prompt, tails, chat = tree.prompt, tuple(b.text for b in tree.branches), False
     else:
         prompt, tails = _render_chat(tokenizer, tree, tree.prompt)
         chat = True
+        changes = (_change(b.text, tail) for b, tail in zip(tree.branches, tails, strict=True))
+        change = max(changes, default=change)
     ends = tuple(
         _step_ends(branch, tail, f"branches[{number}].steps", tree.id)
         for number, (branch, tail) in enumerate(zip(tree.branches, tails, strict=True))
     )
-    return RenderedTree(prompt, tails, ends, chat)
+    return RenderedTree(prompt, tails, ends, chat, change)
 
 
 def _render_chat(
@@ -56,43 +71,62 @@ def _render_chat(
     tails = []
     for branch in tree.branches:
         chat = with_answer(messages, branch.text, branch.tool_calls)
-        whole = _apply_template(tokenizer, chat, tree, add_generation_prompt=False)
+        whole = _apply(tokenizer, tree, chat, add_generation_prompt=False)
         if not whole.startswith(prompt):
-            raise ConfigError(
-                "the chat template of the model's tokenizer does not begin a conversation with "
-                f"its own generation prompt (record {tree.id}): {prompt[-80:]!r} is not how "
-                "the answered conversation goes on\n"
-                "  remedy: edit chat_template.jinja in the model's folder so that the last "
-                "assistant turn begins with what add_generation_prompt=True writes"
-            )
+            raise _broken(tree.id, prompt)
         tails.append(whole[len(prompt) :])
     return prompt, tuple(tails)
 
 
 def _render_prompt(tokenizer: Any, tree: PreferenceTree, messages: tuple[Message, ...]) -> str:
     """Return what stands before the answers; of an assistant message at the end, its text, too."""
-    is_begun = bool(messages) and messages[-1].role == "assistant"
-    chat = write_messages(messages[:-1] if is_begun else messages)
-    text = _apply_template(tokenizer, chat, tree, add_generation_prompt=True)
-    return text + messages[-1].content if is_begun else text
+    begun = messages[-1].content if _is_begun(messages) else ""
+    return _apply(tokenizer, tree, _chat(messages), add_generation_prompt=True) + begun
 
 
-def _apply_template(
-    tokenizer: Any, chat: list[dict[str, Any]], tree: PreferenceTree, add_generation_prompt: bool
+def generation_prompt(tokenizer: Any, tree: PreferenceTree) -> str:
+    """Return what the template adds to a chat to begin an answer; '' if it is plain text."""
+    if isinstance(tree.prompt, str):
+        return ""
+    chat = _chat(tree.prompt)
+    bare = _apply(tokenizer, tree, chat, add_generation_prompt=False)
+    return _apply(tokenizer, tree, chat, add_generation_prompt=True)[len(bare) :]
+
+
+def _is_begun(messages: tuple[Message, ...]) -> bool:
+    """Whether the prompt ends with the beginning of the answers."""
+    return bool(messages) and messages[-1].role == "assistant"
+
+
+def _chat(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
+    return write_messages(messages[:-1] if _is_begun(messages) else messages)
+
+
+def _apply(
+    tokenizer: Any, tree: PreferenceTree, chat: list[dict[str, Any]], add_generation_prompt: bool
 ) -> str:
-    tools = {"tools": json.loads(tree.tools)} if tree.tools else {}
-    try:
-        text: str = tokenizer.apply_chat_template(
-            chat, tokenize=False, add_generation_prompt=add_generation_prompt, **tools
-        )
-    except TemplateError as error:
-        raise DataError(
-            f"the tokenizer's chat template refuses the conversation: {error}",
-            record=tree.id,
-            field="prompt",
-            remedy="change the roles of the messages to those the model knows",
-        ) from error
-    return text
+    tools = json.loads(tree.tools) if tree.tools else None
+    return apply_template(
+        tokenizer, chat, tree.id, add_generation_prompt=add_generation_prompt, tools=tools
+    )
+
+
+def _broken(record: str, prompt: str) -> DataError:
+    return DataError(
+        "the chat template of the model's tokenizer does not begin the answered conversation with "
+        f"its own generation prompt: {prompt[-80:]!r} is not how it goes on",
+        record=record,
+        field="prompt",
+        remedy="edit chat_template.jinja in the model's folder so that the last assistant turn "
+        "begins with what add_generation_prompt=True writes, or change the template's arguments "
+        "(model.template.NAME=VALUE)",
+    )
+
+
+def _change(answer: str, tail: str) -> Change:
+    if answer in tail:
+        return Change.none
+    return Change.trimmed if answer.strip() in tail else Change.rewritten
 
 
 def _step_ends(branch: Branch, tail: str, where: str, record: str) -> tuple[int, ...]:

@@ -11,7 +11,7 @@ from prefrun.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class TruncationCount:
-    """How much was cut. Nothing is ever dropped whole."""
+    """How much was truncated. Nothing is ever dropped whole."""
 
     records: int = 0
     """Trees whose prompt or some answer lost tokens."""
@@ -58,22 +58,33 @@ class LengthLimit:
         if self.keep not in ("keep_end", "keep_start"):
             raise ConfigError(f"trainer.truncation={self.keep} must be keep_end or keep_start")
         limit = self.max_prompt_length
-        if limit is not None and not 1 <= limit <= self.max_length:
+        if limit is not None and not 1 <= limit < self.max_length:
             raise ConfigError(
-                f"trainer.max_prompt_length={limit} must lie between 1 and "
+                f"trainer.max_prompt_length={limit} must be at least 1 and below "
                 f"trainer.max_length={self.max_length}"
             )
 
-    def cut_prompt(self, ids: Sequence[int], answer: int, bos: int | None) -> tuple[int, ...]:
-        """Return the prompt beside an answer of ANSWER tokens; a leading BOS stays."""
-        limit = self.max_prompt_length or max(self.max_length // 2, self.max_length - answer)
-        if len(ids) <= limit:
-            return tuple(ids)
-        if self.keep == "keep_start":
-            return tuple(ids[:limit])
-        head = tuple(ids[:1]) if ids[0] == bos and limit > 1 else ()
-        return head + tuple(ids[len(ids) - limit + len(head) :])
+    def truncate_prompts(
+        self, prompts: Sequence[Sequence[int]], answers: Sequence[int], bos: int | None
+    ) -> list[tuple[int, ...]]:
+        """Return PROMPTS, each beside an answer of so many tokens; a leading BOS stays.
 
-    def cut_answer(self, ids: Sequence[int], prompt: int) -> tuple[int, ...]:
-        """Return the beginning of the answer that fits behind PROMPT tokens; may be empty."""
+        They are one prompt, whose tokens at the end may differ by what follows them. All of them
+        lose the same number of tokens, so what they share they still share.
+        """
+        longest = max(map(len, prompts))
+        if self.max_prompt_length is None:
+            total = max(len(ids) + answer for ids, answer in zip(prompts, answers, strict=True))
+            excess = min(longest - self.max_length // 2, total - self.max_length)
+        else:
+            excess = longest - self.max_prompt_length
+        if excess <= 0:
+            return [tuple(ids) for ids in prompts]
+        if self.keep == "keep_start":
+            return [tuple(ids[: longest - excess]) for ids in prompts]
+        head = int(prompts[0][0] == bos and longest - excess > 1)
+        return [(*ids[:head], *ids[head + excess :]) for ids in prompts]
+
+    def truncate_answer(self, ids: Sequence[int], prompt: int) -> tuple[int, ...]:
+        """Return the beginning of the answer that fits behind PROMPT tokens, at least one."""
         return tuple(ids[: self.max_length - prompt])

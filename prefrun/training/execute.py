@@ -20,6 +20,7 @@ from prefrun.evaluation.context import Context
 from prefrun.evaluation.evaluate import all_of, evaluate_all, own_metrics
 from prefrun.memory import EVALUATING, RUNNING, TRAINING, naming_out_of_memory
 from prefrun.plan import Plan
+from prefrun.run_header import print_model_lines
 from prefrun.rundir.directory import RunDirectory
 from prefrun.rundir.files import read_json, write_json
 from prefrun.rundir.metrics import MetricsLog
@@ -30,7 +31,7 @@ from prefrun.rundir.summary import build_summary
 from prefrun.sharing import sharing
 from prefrun.tracker import Tracker
 from prefrun.training.cost import CostMeter
-from prefrun.training.record import record_machine, record_model
+from prefrun.training.record import record_machine, record_model, record_usable
 from prefrun.training.saving import save_model
 from prefrun.training.session import Session
 from prefrun.training.start import check_start
@@ -99,7 +100,8 @@ def _look_at_model(session: Session, directory: RunDirectory, trains: bool) -> N
     for note in check_start(session.loaded, settings.trainer, settings.evaluation, trains):
         console.print(f"  note    {note}", markup=False)
     record_model(directory, session.loaded, session.packing)
-    console.print(f"  forward {session.packing.note}", markup=False)
+    record_usable(directory, session.usable)
+    print_model_lines(session.packing.note, session.usable.notes, session.usable.problems)
 
 
 @cache

@@ -15,6 +15,7 @@ from prefrun.rundir.directory import RunDirectory
 from prefrun.rundir.files import read_json, write_json
 from prefrun.rundir.machine import describe_machine
 from prefrun.rundir.numerics import describe_numerics
+from prefrun.training.usable import Usable
 
 
 def record_machine(directory: RunDirectory) -> None:
@@ -50,6 +51,20 @@ def _accepted(manifest: Mapping[str, Any]) -> bool:
     """Whether the user resumes the run whatever has changed."""
     resumed = manifest.get("resumed") or [{}]
     return bool(resumed[-1].get("accepts_changes"))
+
+
+def record_usable(directory: RunDirectory, usable: Usable) -> None:
+    """Add what the chat template does, and put the records that the model can use in the place of
+    those that were read."""
+    _add(directory, "model", {"chat_template": list(usable.notes)})
+    split, manifest = usable.split, read_json(directory.manifest)
+    manifest["data"] |= {
+        "train": len(split.train),
+        "test": len(split.test),
+        "problems": split.counts.problems,
+        "used_fingerprint": split.fingerprint,
+    }
+    write_json(directory.manifest, manifest)
 
 
 def record_reference(directory: RunDirectory, references: Sequence[Sequence[Tensor]]) -> None:

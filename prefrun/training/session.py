@@ -28,6 +28,7 @@ from prefrun.rundir.run import Run
 from prefrun.rundir.status import beat
 from prefrun.sharing import sharing
 from prefrun.tracker import Tracker
+from prefrun.training.usable import Usable, usable_records
 
 if TYPE_CHECKING:
     from prefrun.algorithm import LossAlgorithm
@@ -41,13 +42,14 @@ class Session:
     """Implements `Services` and the trainer's `Listener`."""
 
     def __init__(self, run: Run, job: Job, tracker: Tracker) -> None:
-        self.run, self.config, self.data, self.reward = run, job.plan, job.data, job.reward
+        self.run, self.config, self.reward = run, job.plan, job.reward
         self.directory = job.directory
         self.truncation = TruncationCount()
         self.steps = self.tokens = 0
         self.show: Callable[[int, int], None] = lambda done, total: None
         self._plan, self._tracker = job.plan, tracker
         self._start = ""
+        self._given, self._uses_model = job.data, job.algorithm.uses_model
         self._metrics = MetricsLog(job.directory.metrics)
 
     @cached_property
@@ -87,6 +89,24 @@ class Session:
         )
 
     @cached_property
+    def data(self) -> DataSplit:
+        """The records, without those that the model cannot use. Raises DataError."""
+        return self.usable.split if self._uses_model else self._given
+
+    @cached_property
+    def usable(self) -> Usable:
+        """The records as the model reads them. Raises DataError; see `usable_records`.
+
+        A sweep whose jobs share data and model keeps the tokens, and with them their tries.
+        """
+        data, settings = self._given, self._plan.settings["data"]
+        return sharing.get(
+            "tokens",
+            (id(data), self._plan.key("data", "model"), self._plan.length_limits),
+            lambda: usable_records(self.tokeniser, data, getattr(settings, "on_bad_record", None)),
+        )
+
+    @cached_property
     def cache(self) -> ReferenceCache | None:
         """The cache of reference log-probs; None where it is switched off."""
         settings = self.config.cache
@@ -104,10 +124,9 @@ class Session:
     @property
     def sample_text(self) -> list[int]:
         """Token ids of the first training records, for checks of the model on real text."""
-        tokenised = self.tokeniser.tokenise_all(self.data.train[:SAMPLED_RECORDS])
         paths = (
             [*prompt, *ids]
-            for tree in tokenised
+            for tree in list(self.usable.tokens.values())[:SAMPLED_RECORDS]
             for prompt, ids in zip(tree.prompts, tree.branches, strict=True)
         )
         return [token for path in paths for token in path]
@@ -149,30 +168,12 @@ class Session:
 
     def tokenise(self, trees: Sequence[PreferenceTree]) -> list[TokenisedTree]:
         """Tokenise TREES and count what was truncated."""
-        known = self._known_tokens()
+        known = self.usable.tokens
         new = [tree for tree in trees if id(tree) not in known]
         made = iter(self.tokeniser.tokenise_all(new))
         tokenised = [known[id(tree)] if id(tree) in known else next(made) for tree in trees]
         self.truncation += TruncationCount.of(tokenised)
         return tokenised
-
-    def _known_tokens(self) -> dict[int, TokenisedTree]:
-        """The data's own records as token ids, by identity, where a sweep keeps both.
-
-        With them stay their tries. What an algorithm makes of the records is not kept. The data
-        are kept alive beside them: another record could else get the identity of a dead one.
-        """
-        if not sharing.enabled:
-            return {}
-        data = self.data
-
-        def tokenise() -> tuple[DataSplit, dict[int, TokenisedTree]]:
-            tokenised = self.tokeniser.tokenise_all(data.train)
-            pairs = zip(data.train, tokenised, strict=True)
-            return data, {id(tree): tokens for tree, tokens in pairs}
-
-        key = (id(data), self._plan.key("model"), self._plan.length_limits)
-        return sharing.get("tokens", key, tokenise)[1]
 
     @naming_out_of_memory(REFERENCE)
     def reference_of(
@@ -230,6 +231,6 @@ class Session:
 
     def close(self) -> None:
         """Let go of the models, so that the next job of a sweep has the memory."""
-        for name in ("loaded", "_frozen", "tokeniser", "packing", "cache"):
+        for name in ("loaded", "_frozen", "tokeniser", "usable", "packing", "cache"):
             self.__dict__.pop(name, None)
         gc.collect()

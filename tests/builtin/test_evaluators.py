@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -113,6 +114,21 @@ def test_equally_good_answers_need_the_tolerance() -> None:
     assert rank(context)["ranking_accuracy"].per_record == (0.0, 1.0)
     assert rank(context, tie_tolerance=0.6)["ranking_accuracy"].per_record == (1.0, 1.0)
     assert rank(context)["pairwise_ranking_accuracy"].per_record == (None, 1.0)
+
+
+def test_answers_equal_token_by_token_are_left_out_and_counted() -> None:
+    context = make_context([make_tree(2.0, 1.0)] * 3, [[[-2.0], [-2.0]]] * 2 + [[[-1.0], [-2.0]]])
+    logps = context.logps()
+    logps[1] = replace(logps[1], has_equal=True)
+    context.logps = lambda: logps
+    found = rank(context)
+    assert found["ranking_accuracy"].per_record == (1.0, None, 1.0)
+    assert found["implied_reward_accuracy"].per_record == (0.5, None, 0.5)
+    words = "left out 1 of 3 held-out records: two of the answers are equal token by token"
+    assert {estimate.left_out for estimate in found.values()} == {words}
+    logps[:] = [replace(each, has_equal=True) for each in logps]
+    with pytest.raises(NotApplicable, match="left out 3 of 3"):
+        rank(context)
 
 
 def test_a_prompt_with_one_answer_or_an_empty_answer_has_no_number() -> None:

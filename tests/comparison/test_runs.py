@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from prefrun.comparison.runs import load_runs
@@ -82,3 +84,11 @@ def test_folders_without_runs_are_refused(tmp_path):
         load_runs([tmp_path])
     with pytest.raises(ConfigError, match="no such folder"):
         load_runs([tmp_path / "nothing"])
+
+
+def test_runs_whose_models_left_out_records_have_other_data(make_run):
+    path = make_run("one", {"kl": 2.0}, fingerprint="abc")
+    manifest = json.loads((path / "manifest.json").read_text())
+    manifest["data"]["used_fingerprint"] = "abc without record 3"
+    (path / "manifest.json").write_text(json.dumps(manifest))
+    assert load_runs([path])[0].fingerprint == "abc without record 3"

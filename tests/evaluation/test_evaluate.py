@@ -66,6 +66,12 @@ def test_an_evaluator_that_does_not_apply_is_listed_and_the_others_go_on() -> No
     assert result["directions"] == {"missing": "min", "good": "max"}
 
 
+def test_records_that_are_left_out_are_told_beside_the_number() -> None:
+    result = evaluate(a=Reports(good=Estimate(0.5, left_out="left out 1 of 3 held-out records")))
+    assert result["metrics"]["good"]["value"] == 0.5
+    assert result["not_measured"] == {"a": "left out 1 of 3 held-out records"}
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_value_that_is_no_number_is_listed_with_its_reason(value: float) -> None:
     result = evaluate(reports=Reports(good=Estimate(value), fine=Estimate(1.0)))

@@ -15,6 +15,7 @@ from prefrun.policy.model_policy import ModelPolicy
 from prefrun.policy.packing import PLAIN, Packing
 from prefrun.policy.sampling import InverseTransform, uniforms
 from prefrun.policy.tokenise import Tokeniser
+from prefrun.records.tree import Branch, PreferenceTree, Step
 
 
 @pytest.fixture(params=[PLAIN, Packing(Kernel.segments)], ids=["plain", "packed"])
@@ -118,6 +119,15 @@ def test_logps_come_in_the_order_asked(policy, trees):
         assert result.sums == pytest.approx(alone.sums, abs=1e-4)
         assert not any(values.requires_grad for values in result.token_logps)
     assert policy.logps(trees[::-1])[::-1][0].sums == results[0].sums
+
+
+def test_answers_that_are_equal_token_by_token_are_known(loaded):
+    branches = tuple(Branch((Step(text),)) for text in ("red " * 40, "red " * 41, "blue"))
+    tree = PreferenceTree("t", "name a colour: ", branches)
+    tokeniser = Tokeniser(loaded.tokenizer, 24)
+    policy = ModelPolicy(loaded, tokeniser, 2, PLAIN, 100)
+    both = [tree, replace(tree, branches=branches[1:])]
+    assert [logps.has_equal for logps in policy.logps(both)] == [True, False]
 
 
 def test_trees_without_answers_have_no_logps(policy, trees):

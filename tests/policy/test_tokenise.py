@@ -86,7 +86,7 @@ def test_template_that_breaks_its_own_prompt_is_refused(make_tokenizer, trees):
         "{% for m in messages %}<{{ m.role }}>{{ m.content }}{% endfor %}"
         "{% if add_generation_prompt %}<|im_start|>assistant\n<think>{% endif %}"
     )
-    with pytest.raises(ConfigError, match=r"generation prompt.*record a"):
+    with pytest.raises(DataError, match=r"record a.*own generation prompt"):
         Tokeniser(make_tokenizer(broken), 64).tokenise_all(trees)
 
 
@@ -122,7 +122,7 @@ def test_steps_end_where_their_text_ends(tokenizer, chat):
 
 def test_token_across_two_steps_belongs_to_the_later(tokenizer):
     whole = tokenizer("the quick", add_special_tokens=False)["input_ids"]
-    tokens = Tokeniser(tokenizer, 64).tokenise(steps_tree("the", " qui", "ck"))
+    tokens = Tokeniser(tokenizer, 64).tokenise(steps_tree("the", " qui", "ck", prompt="go:\n"))
     assert tokens.branches[0][: len(whole)] == tuple(whole)
     ends = tokens.step_ends[0]
     assert tokenizer.decode(tokens.branches[0][: ends[0]]) == "the"
@@ -155,8 +155,8 @@ LONG = "the quick brown fox jumps over the lazy dog. " * 8
 
 
 def test_answers_lose_their_end_and_their_eos(tokenizer):
-    tokens = Tokeniser(tokenizer, 40, 8).tokenise(text_tree("blue", LONG, "red"))
-    full = Tokeniser(tokenizer, 4096).tokenise(text_tree("blue", LONG, "red"))
+    tokens = Tokeniser(tokenizer, 40, 8).tokenise(text_tree("blue:", LONG, "red"))
+    full = Tokeniser(tokenizer, 4096).tokenise(text_tree("blue:", LONG, "red"))
     assert tokens.branches[0] == full.branches[0][: 40 - len(tokens.prompt_ids)]
     assert tokenizer.eos_token_id not in tokens.branches[0]
     assert tokens.branches[1] == full.branches[1]
@@ -192,10 +192,9 @@ def test_without_prompt_limit_the_answers_come_first_down_to_half(tokenizer):
     assert long.truncated == TruncationCount(1, 1, 1)
 
 
-def test_answer_without_room_stays_as_an_empty_branch(tokenizer):
-    tokens = Tokeniser(tokenizer, 16, 16).tokenise(text_tree(LONG, "red", "blue"))
-    assert tokens.branches == ((), ())
-    assert tokens.step_ends == ((0,), (0,))
+def test_a_prompt_leaves_every_answer_a_token(tokenizer):
+    tokens = Tokeniser(tokenizer, 16, 15).tokenise(text_tree(LONG, "red", "blue"))
+    assert [len(ids) for ids in tokens.branches] == [1, 1]
     assert tokens.truncated == TruncationCount(records=1, prompts=1, answers=2)
 
 
@@ -206,7 +205,7 @@ def test_counts_add_up(tokenizer):
     assert TruncationCount.of(tokens) == TruncationCount(records=2, prompts=1, answers=2)
 
 
-@pytest.mark.parametrize("limits", [(1,), (64, 0), (64, 65), (64, None, "keep_middle")])
+@pytest.mark.parametrize("limits", [(1,), (64, 0), (64, 64), (64, 65), (64, None, "keep_middle")])
 def test_impossible_limits_are_refused(tokenizer, limits):
     with pytest.raises(ConfigError, match="trainer"):
         Tokeniser(tokenizer, *limits)

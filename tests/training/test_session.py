@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from prefrun.policy.tokenise import Tokeniser
+from prefrun.records.dataset import generated_split
 from prefrun.sharing import sharing
 from prefrun.testing import make_trees
 from prefrun.training.session import Session
@@ -25,14 +26,17 @@ def make_session(tokenizer, monkeypatch):
     """Make a session on records; all have one plan, as where a data source was read anew."""
     calls = []
     real = Tokeniser.tokenise_all
+    each = Tokeniser.tokenise_each
     monkeypatch.setattr(
-        Tokeniser, "tokenise_all", lambda self, trees: calls.extend(trees) or real(self, trees)
+        Tokeniser, "tokenise_each", lambda self, trees: calls.extend(trees) or each(self, trees)
     )
 
     def make(trees):
         session = Session.__new__(Session)
-        session._plan = SimpleNamespace(key=lambda *sections: "same", length_limits=(64,))
-        session.data = SimpleNamespace(train=trees)
+        session._plan = SimpleNamespace(
+            key=lambda *sections: "same", length_limits=(64,), settings={"data": None}
+        )
+        session._given, session._uses_model = generated_split("made", trees, []), True
         session.tokeniser = Tokeniser(tokenizer, 64)
         session.truncation = real(session.tokeniser, trees[:1])[0].truncated
         session.calls = calls
@@ -50,7 +54,7 @@ def test_the_second_job_on_the_same_records_tokenises_nothing(make_session):
     first = make_session(trees)
     one = first.tokenise(trees)
     second = make_session(trees)
-    second.data = first.data
+    second._given = first._given
     second.calls.clear()
     assert [a is b for a, b in zip(second.tokenise(trees), one, strict=True)] == [True] * 3
     assert second.calls == []
@@ -66,6 +70,6 @@ def test_records_an_algorithm_made_are_tokenised_beside_them(make_session):
 def test_records_read_anew_never_get_the_tokens_of_dead_ones(make_session):
     for seed in range(30):  # CPython gives freed identities away at once
         session = make_session(make_trees(4, 2, seed=seed))
-        trees = session.data.train
+        trees = session._given.train
         assert ids(session.tokenise(trees)) == ids(session.tokeniser.tokenise_all(trees))
-        session.data = None
+        session._given = None
