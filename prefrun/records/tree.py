@@ -151,7 +151,7 @@ def _prompt_text(prompt: Prompt) -> str:
 def _validate_branch(branch: Branch, where: str, record: str) -> None:
     if not branch.steps:
         raise DataError("no steps", record=record, field=f"{where}.steps")
-    if not branch.text.strip():
+    if not branch.text.strip() and not branch.tool_calls:
         raise DataError("the answer is empty", record=record, field=where)
     if branch.prompt is not None and not _prompt_text(branch.prompt).strip():
         raise DataError("the prompt is empty", record=record, field=f"{where}.prompt")

@@ -140,9 +140,8 @@ def _check(tokeniser: Tokeniser, tree: PreferenceTree, tokens: TokenisedTree) ->
 def _is_dropped(tokeniser: Tokeniser, tree: PreferenceTree, own: Branch) -> bool:
     """Tell whether the chat template writes an answer of TREE as it writes an empty one."""
     try:
-        return _text(tokeniser, tree, own) == _text(
-            tokeniser, tree, replace(own, steps=(Step(""),))
-        )
+        empty = replace(own, steps=(Step(""),), tool_calls="")
+        return _text(tokeniser, tree, own) == _text(tokeniser, tree, empty)
     except DataError:  # no conversation without an answer
         return False
 
