@@ -223,7 +223,8 @@ def _note(layout: Layout | None, found: Format) -> str:
             for name, value in layout.columns.items()
             if not isinstance(value, bool)
         ]
-        notes.append(f"layout {layout.name} ({layout.example}): {' '.join(used)}")
+        columns = f": {' '.join(used)}" if used else ""
+        notes.append(f"layout {layout.name} ({layout.example}){columns}")
     if found is HH:
         notes.append(HH_NOTE)
     if found is IMPLICIT:
