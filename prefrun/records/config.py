@@ -32,8 +32,8 @@ class FileDataConfig:
     """Held-out records of their own, read like `path`, all of which then trains; None = a part of
     `path` is held out."""
     ignore_columns: list[str] = field(default_factory=list)
-    """Columns of text that are meant to be unused, such as [notes,info.title]; ['*'] = all. Others
-    are refused."""
+    """Columns of text that are no part of prompt and answers, such as [notes,info.title]; ['*'] =
+    all. They stay in the metadata, where a method may read them. Others are refused."""
     max_records: int | None = None
     """Usable records taken from the beginning, train and test together, >= 2; None = all."""
     on_bad_record: OnBadRecord = OnBadRecord.error

@@ -84,12 +84,6 @@ _ALL = (
         prefix="initial_reason_steps",
     ),
     _layout(
-        "ultrafeedback_binarized",
-        "HuggingFaceH4/ultrafeedback_binarized",
-        "prompt messages chosen rejected",
-        "messages",
-    ),
-    _layout(
         "distilabel_capybara",
         "argilla/distilabel-capybara-dpo-7k-binarized",
         "conversation original_response new_generations chosen rejected",
@@ -107,12 +101,6 @@ _ALL = (
         "instruction responses chosen rejected",
         "instruction responses gen_input_configs gen_response_configs intent knowledge "
         "difficulty input_quality quality_explanation task_category other_task_category",
-    ),
-    _layout(
-        "orpo_mix",
-        "mlabonne/orpo-dpo-mix-40k",
-        "prompt question chosen rejected",
-        "question",
     ),
     _layout(
         "nectar",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import islice
 
 from prefrun.errors import ConfigError, DataError, closest
 from prefrun.records.columns import KEY, SINGLE, expressions
@@ -24,8 +23,6 @@ from prefrun.records.tree import PreferenceTree
 from prefrun.records.unused import ColumnCheck, likely_mapping, media_in, refuse_media
 
 TARGETS = (*SINGLE, "answers")
-FIRST_ROWS = 100
-"""Rows that are looked at for the columns there are."""
 OpenRows = Callable[[], Iterable[ReadRow]]
 """Gives the rows from the first one on, each time it is called."""
 HH_NOTE = "prompt: the turns 'Human:' and 'Assistant:' that both texts share, as data=hh reads them"
@@ -110,17 +107,24 @@ def _readable(rows: OpenRows) -> Iterator[Row]:
 
 
 def _refuse_unknown(rows: OpenRows, config: MappedDataConfig) -> None:
-    """Raise DataError for a column of the user's that the first rows do not have."""
-    wanted = expressions(config.columns).all
-    names = {str(name) for row in islice(_readable(rows), FIRST_ROWS) for name in row}
-    for expression in wanted if names else ():
-        for part in expression.parts:
-            if expression.text not in names and part[0] not in names:
-                raise DataError(
-                    f"no record has the column {part[0]}.{closest(str(part[0]), sorted(names))}",
-                    file=config.path,
-                    remedy=f"correct data.columns; the columns are {', '.join(sorted(names))}",
-                )
+    """Raise DataError for a column that the user names and no record has."""
+    missing = {
+        str(part[0]) for expression in expressions(config.columns).all for part in expression.parts
+    }
+    literal = {each.text: str(each.parts[0][0]) for each in expressions(config.columns).all}
+    names: set[str] = set()
+    for row in _readable(rows):
+        if not missing:
+            return
+        names.update(map(str, row))
+        missing -= names | {head for text, head in literal.items() if text in names}
+    if missing and names:
+        column = min(missing)
+        raise DataError(
+            f"no record has the column {column}.{closest(column, sorted(names))}",
+            file=config.path,
+            remedy=f"correct data.columns; the columns are {', '.join(sorted(names))}",
+        )
 
 
 def _find_format(rows: OpenRows, mapping: RowMapping) -> Format:
@@ -219,7 +223,8 @@ def _note(layout: Layout | None, found: Format) -> str:
             for name, value in layout.columns.items()
             if not isinstance(value, bool)
         ]
-        notes.append(f"layout {layout.name} ({layout.example}): {' '.join(used)}")
+        columns = f": {' '.join(used)}" if used else ""
+        notes.append(f"layout {layout.name} ({layout.example}){columns}")
     if found is HH:
         notes.append(HH_NOTE)
     if found is IMPLICIT:

@@ -69,13 +69,19 @@ class ColumnCheck:
             return
         names = list(dict.fromkeys(_unused(row, self.known, "")))
         refuse_media([name for name, kind in names if kind == "media"])
-        texts = [name for name, _ in names]
+        texts = [name for name, _ in names if not self._is_copy(name, row)]
         if texts:
             plural, verb = ("s", "hold") if len(texts) > 1 else ("", "holds")
             raise DataError(
                 f"the column{plural} {_some(texts)} would not be used, but {verb} text",
                 remedy=self._advice(texts, row),
             )
+
+    def _is_copy(self, name: str, row: Row) -> bool:
+        """Return whether the column NAME holds the same as one that is used, so nothing is lost."""
+        value = row.get(name.partition("[")[0])
+        used = (row[key] for key in row if self.known.get(key) is True)
+        return value is not None and any(value == each for each in used)
 
     def _advice(self, names: Sequence[str], row: Row) -> str:
         """Return the mapping that would use NAMES, and how to say that they are not wanted."""

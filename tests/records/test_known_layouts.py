@@ -53,12 +53,10 @@ ROWS = {
         "kto_tag": 1,
     },
     "step_dpo": PAIR | {"prompt": "q", "initial_reason_steps": "Step 1", "full_chosen": "x y"},
-    "ultrafeedback_binarized": DIALOGUES | {"prompt": "q", "messages": [user("q"), said("good")]},
     "distilabel_capybara": DIALOGUES
     | {"prompt": "q", "conversation": [], "original_response": "o k", "new_generations": ["a b"]},
     "on_policy_pairs": DIALOGUES | {"prompt": "q", "all_generated_responses": ["good", "bad"]},
     "magpie_pairs": DIALOGUES | {"instruction": "q", "responses": ["good", "bad"]},
-    "orpo_mix": DIALOGUES | {"prompt": "q", "question": "q"},
     "nectar": {
         "prompt": "\n\nHuman: q\n\nAssistant: ",
         "answers": [

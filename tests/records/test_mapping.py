@@ -267,3 +267,15 @@ def test_a_prompt_of_dialogue_text_becomes_a_chat():
 def test_pictures_are_named_where_no_format_fits():
     with pytest.raises(DataError, match="field 'jpg_0': holds pictures"):
         load({"caption": "q", "jpg_0": b"...", "jpg_1": b"..."})
+
+
+def test_a_column_that_only_late_records_have_is_known():
+    rows = [{"prompt": f"q{n}", "chosen": "a", "rejected": "b"} for n in range(200)]
+    rows[-1]["said_before"] = "Well,"
+    trees = load(*rows, prefix="said_before", ignore_columns=["*"])
+    assert sum(tree.prompt.endswith("Well,") for tree in trees) == 1
+
+
+def test_a_column_whose_name_holds_a_dot():
+    rows = [{"ask.text": f"q{n}", "chosen": "a", "rejected": "b"} for n in range(2)]
+    assert [tree.prompt for tree in load(*rows, prompt="ask.text")] == ["q0", "q1"]

@@ -130,3 +130,16 @@ def test_a_plugin_that_fails_on_a_record_is_named_and_skipped():
     counts = build_split("test", number_rows("made", rows), broken, config).counts
     assert (counts.used, counts.skipped) == (3, 1)
     assert counts.problems[0].startswith("made, record 4: ")
+
+
+def test_a_copy_of_a_column_that_is_used_is_no_loss():
+    turns = [{"role": "user", "content": "p"}, {"role": "assistant", "content": "a"}]
+    pair = {"chosen": turns, "rejected": [turns[0], turns[1] | {"content": "b"}]}
+    other = {"chosen": [turns[0] | {"content": "q"}, turns[1]]}
+    other["rejected"] = [other["chosen"][0], pair["rejected"][1]]
+    rows = [pair | {"messages": turns}, other | {"messages": other["chosen"]}]
+    split = build_split("test", number_rows("made", rows), PREFERENCE, FileDataConfig())
+    assert split.counts.used == 2
+    rows[1]["messages"] = turns
+    with pytest.raises(DataError, match=r"record 2: the columns messages"):
+        build_split("test", number_rows("made", rows), PREFERENCE, FileDataConfig())

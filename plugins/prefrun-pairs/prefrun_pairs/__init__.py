@@ -22,7 +22,7 @@ def prefrun_components() -> list[Component]:
             "trl",
             TrlConfig,
             "prefrun_pairs.data:TrlRecords",
-            "TRL's preference, unpaired, prompt-only or stepwise records, from data.path",
+            "pairs, lists or single answers in TRL's formats or any columns, from files or the hub",
         ),
     ]
 

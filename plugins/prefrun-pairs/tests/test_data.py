@@ -280,3 +280,10 @@ def test_a_hub_that_cannot_be_reached(monkeypatch, own_cache):
 def test_keys_of_another_source_are_refused(keys, problem):
     with pytest.raises(ConfigError, match=problem):
         TrlConfig(**keys)
+
+
+def test_ignored_columns_stay_in_the_metadata(tmp_path):
+    rows = [ROWS["preference"](n) | {"rationale": "so it is"} for n in range(3)]
+    path = write(tmp_path / "data.jsonl", rows)
+    split = load_trl(path, ignore_columns=["rationale"])
+    assert split.train[0].metadata == {"rationale": "so it is"}
