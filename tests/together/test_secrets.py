@@ -43,7 +43,7 @@ def test_a_run_writes_no_secret_and_says_so_where_it_would_need_it_again(keyed):
 
 
 def test_hydras_own_logging_writes_no_secret_either(keyed):
-    run_and_look(keyed, "hydra/job_logging=default")
+    run_and_look(keyed, "hydra/job_logging=stdout")
 
 
 def test_a_sweep_writes_no_secret_and_still_finds_its_jobs(keyed):
