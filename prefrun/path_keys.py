@@ -18,6 +18,7 @@ class Holds(Enum):
     files = "a file, or a folder of files, all of which count"
     model = "a model's folder, a file of weights, or the name of a model on the Hugging Face hub"
     records = "records, which count as they are read: see `DataSplit.fingerprint`"
+    dataset = "records in a folder, or those of a data set's name on the Hugging Face hub"
     results = "nothing that a result depends on, such as a cache"
 
 
@@ -45,7 +46,8 @@ def path_key(default: str | None = None, holds: Holds = Holds.files) -> Any:
 
 
 def absolute(value: str, holds: Holds) -> str:
-    """Return VALUE as an absolute path; unchanged if it is a URL or the name of a model on the hub.
+    """Return VALUE as an absolute path; unchanged if it is a URL, or the name of a model or a data
+    set on the hub.
 
     A name on the hub has at most one '/', and there is no such folder or file here.
     """
@@ -53,7 +55,8 @@ def absolute(value: str, holds: Holds) -> str:
         return value
     path = Path(value).expanduser()
     is_plainly_local = value.startswith((".", "~", os.sep)) or value.count("/") > 1
-    if holds is Holds.model and not is_plainly_local and not path.exists():
+    may_be_name = holds in (Holds.model, Holds.dataset)
+    if may_be_name and not is_plainly_local and not path.exists():
         return value
     path = path.absolute()
     return str(path.resolve() if ".." in path.parts else path)

@@ -60,6 +60,12 @@ def test_a_name_on_the_hub_and_a_url_stay(here):
     assert absolute("a/b/gone", Holds.model) == str(here / "a/b/gone")
 
 
+def test_a_data_set_on_the_hub_keeps_its_name_and_a_folder_does_not(here):
+    assert absolute("org/set", Holds.dataset) == "org/set"
+    (here / "set").mkdir()
+    assert absolute("set", Holds.dataset) == str(here / "set")
+
+
 def test_declared_keys_are_found_however_deep_and_others_are_left_alone(here):
     config = OmegaConf.structured(Config)
     config.file, config.other = "a.txt", "${file}"

@@ -43,7 +43,7 @@ def content_of(key: PathKey, kept_in: Path | None = None) -> Content:
             return _model(key.value, key.revision, kept_in)
         if key.holds is Holds.files:
             return {"files": _digest(_files(path), path, kept_in)}
-        if key.holds is Holds.records:
+        if key.holds in (Holds.records, Holds.dataset):
             files = _files(path)
             return {"names": joint_digest([path.name, *(str(f.relative_to(path)) for f in files)])}
     except OSError:

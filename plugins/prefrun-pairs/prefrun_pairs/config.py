@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from prefrun.errors import ConfigError
+from prefrun import ConfigError, Holds, path_key
 from prefrun.records.config import FileDataConfig, MappedDataConfig
 
 
@@ -48,7 +48,7 @@ class TrlConfig(MappedDataConfig):
     demonstration; all records have the same one."""
     source: Source = Source.file
     """file: `path`; hub: the data set `name` of the Hugging Face hub."""
-    name: str | None = None
+    name: str | None = path_key(holds=Holds.dataset)
     """Of source=hub: a data set, such as org/set, or a folder of files that `datasets` loads."""
     config: str | None = None
     """Of source=hub: the configuration (subset) of the data set; None = its only one."""
