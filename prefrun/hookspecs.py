@@ -29,7 +29,8 @@ What a plugin can be, and how it fits:
   content, in a job's identity, in what `prefrun resume` compares and in the rows of a comparison.
   HOLDS is `Holds.files` (all files at the path), `Holds.model` (a model's folder or its name on the
   hub, at the commit of the key `revision` beside it), `Holds.records` (data, whose fingerprint says
-  what is in them), `Holds.dataset` (the same, or a data set's name on the hub) or `Holds.results` (a cache or the like, which changes no result).
+  what is in them), `Holds.dataset` (the same, or a data set's name on the hub) or `Holds.results`
+  (a cache or the like, which changes no result).
 
 A hook that observes a run (`prefrun_run_*`, `prefrun_step_logged`, `prefrun_checkpoint_written`)
 costs nobody else: what it raises is said once, with file and line, and the run goes on. Only
