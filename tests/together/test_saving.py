@@ -57,7 +57,7 @@ class Note(Evaluator):
     def evaluate(self, context):
         if context.folder is not None:
             trees = context.trees[:2]
-            tokens = context.baseline.tokeniser.tokenise_all(trees)
+            tokens = context.policy.tokeniser.tokenise_all(trees)
             lines = [
                 {"prompt": prompt, "answer": answer, "logp": logp}
                 for tree, scored in zip(tokens, context.policy.logps(trees))
@@ -89,22 +89,34 @@ for run in map(Path, sys.argv[1:]):
             print(run, each["logp"], found)
 """
 WITHOUT_DATA = [word for word in SMALL if not word.startswith("data.")]
-QUICK = ("data.max_records=24", *WITHOUT_DATA, "trainer.max_steps=2", "evaluator=[note]")
+QUICK = (*WITHOUT_DATA, "trainer.max_steps=2", "evaluator=[note]")
 RUNS = {
-    "sparsepo": ["algo=sparsepo", "data=ultrafeedback"],
-    "apo_momentum": ["algo=apo_momentum", "data=ultrafeedback"],
-    "orchestrator": ["algo=orchestrator", "data=ultrafeedback", "algo.stage2=offline"],
-    "curry_dpo": ["algo=curry_dpo", "data=ultrafeedback"],
+    "sparsepo": ["algo=sparsepo", "data=ultrafeedback", "data.max_records=24"],
+    "apo_momentum": ["algo=apo_momentum", "data=ultrafeedback", "data.max_records=24"],
+    "orchestrator": [
+        "algo=orchestrator",
+        "data=ultrafeedback",
+        "data.max_records=24",
+        "algo.stage2=offline",
+    ],
+    "curry_dpo": ["algo=curry_dpo", "data=ultrafeedback", "data.max_records=24"],
     "simulpl": [
-        *("algo=simulpl", "data=multi30k", "model.hidden_size=16", "model.layers=1"),
+        *(
+            "algo=simulpl",
+            "data=multi30k",
+            "data.max_records=24",
+            "model.hidden_size=16",
+            "model.layers=1",
+        ),
         *("model.heads=2", "algo.supervised.steps=2", "algo.preference.steps=2"),
     ],
     "scratch": [
-        *("algo=dpo", "data=ultrafeedback", "model=scratch", "model.data=ultrafeedback"),
+        *("algo=dpo", "data=attribute_words", "data.train=20", "data.test=8", "model=scratch"),
+        "model.data=attribute_words",
         "model.steps=2",
     ],
-    "chain": ["algo=dpo", "data=chain_arithmetic", "model=chain"],
-    "lora": ["algo=dpo", "data=ultrafeedback", "model.lora.rank=4"],
+    "chain": ["algo=dpo", "data=chain_arithmetic", "data.records=24", "model=chain"],
+    "lora": ["algo=dpo", "data=ultrafeedback", "data.max_records=24", "model.lora.rank=4"],
 }
 """Algorithms that own their run, and every kind of model."""
 
@@ -150,7 +162,14 @@ def test_every_kind_of_run_saves_what_was_measured(noting):
 def test_every_loss_saves_what_was_measured(noting):
     names = [name for name, owner in ALGORITHMS.items() if issubclass(owner, LossAlgorithm)]
     names.remove("rationales")  # its records are its own
-    words = ["-m", f"algo={','.join(names)}", "data=ultrafeedback", *QUICK, "output_dir=sweep"]
+    words = [
+        "-m",
+        f"algo={','.join(names)}",
+        "data=ultrafeedback",
+        "data.max_records=24",
+        *QUICK,
+        "output_dir=sweep",
+    ]
     done = noting.run(*words)
     assert done.returncode == 0, done.stderr
     folders = [path.parent for path in (noting.folder / "sweep").glob("*/summary.json")]
@@ -159,7 +178,7 @@ def test_every_loss_saves_what_was_measured(noting):
 
 
 def test_adapters_on_adapters_are_saved_whole(noting):
-    words = ("algo=dpo", "data=ultrafeedback", "trainer.learning_rate=1e-2")
+    words = ("algo=dpo", "data=ultrafeedback", "data.max_records=24", "trainer.learning_rate=1e-2")
     run(noting, "one", *words, "model.lora.rank=2")
     run(noting, "two", *words, "model=hf", "model.name=one/model", "model.lora.rank=3")
     run(noting, "three", *words, "model=hf", "model.name=two/model")
@@ -219,7 +238,9 @@ saving.save_weights = spoil
 def test_a_model_that_is_not_what_was_measured_ends_the_run(noting, plugin_folder):
     with (plugin_folder / "prefrun_noting" / "note.py").open("a") as file:
         file.write(SPOILT)
-    done = noting.run("algo=dpo", "data=ultrafeedback", *QUICK, "output_dir=run")
+    done = noting.run(
+        "algo=dpo", "data=ultrafeedback", "data.max_records=24", *QUICK, "output_dir=run"
+    )
     folder = noting.folder / "run"
     assert done.returncode == 1
     assert "the saved model is not the one that was trained and measured" in done.stderr
