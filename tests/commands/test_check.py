@@ -79,8 +79,8 @@ def test_every_component_of_that_name_is_judged(prefrun):
     assert "reward=length (prefrun-demo 1.2.3)" in done.stdout
     assert "  passed   metrics_are_sound" in done.stdout
     assert "  skipped  objectives_are_sound: it has no objectives" in done.stdout
-    assert "9 passed\n" in done.stdout
-    assert "8 passed, 1 skipped" in done.stdout
+    assert "10 passed\n" in done.stdout
+    assert "9 passed, 1 skipped\n" in done.stdout
 
 
 @pytest.mark.parametrize("word", ["unit=-1", "evaluator.length.unit=-1"])

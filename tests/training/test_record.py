@@ -22,7 +22,7 @@ class Model:
 
 
 def loaded(fingerprint: str) -> SimpleNamespace:
-    return SimpleNamespace(fingerprint=fingerprint, model=Model())
+    return SimpleNamespace(fingerprint=fingerprint, model=Model(), note="")
 
 
 @pytest.fixture

@@ -99,5 +99,8 @@ def _with_module(subject: AlgorithmSubject, module: Module) -> LossAlgorithm:
 
 PROPERTIES = (
     Property(module_survives_saving, PURE),
-    Property(trained_policy_survives_saving, ("gradient_is_not_zero", *PURE)),
+    Property(
+        trained_policy_survives_saving,
+        ("gradient_is_not_zero", "weights_are_constants", *PURE),
+    ),
 )
