@@ -27,7 +27,7 @@ def build_loss(name: str, keys: Mapping[str, Any], key: str = "algo.base") -> Lo
     component = components()["algo", name]
     try:
         settings = OmegaConf.merge(OmegaConf.structured(component.config), dict(keys))
-        algorithm = component.load()(OmegaConf.to_object(settings))
+        algorithm = component.make(OmegaConf.to_object(settings))
     except OmegaConfBaseException as error:
         first = str(error).splitlines()[0]
         raise ConfigError(f"{key}_keys: {first}\n  remedy: `prefrun explain {name}`") from error

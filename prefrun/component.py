@@ -48,6 +48,23 @@ class Component:
             f"no '{attribute}'.{closest(attribute, names)}"
         )
 
+    def make(self, settings: Any) -> Any:
+        """Import the class and call it with SETTINGS, its config.
+
+        Raises PluginError, naming the choice, file and line, if that fails; a PrefrunError that the
+        class itself raises as it is.
+        """
+        factory = self.load()
+        try:
+            return factory(settings)
+        except PrefrunError:
+            raise
+        except Exception as error:
+            from prefrun.blame import told  # with all that looks into tracebacks
+
+            reason = told(error, self.factory.partition(":")[0])
+            raise PluginError(f"{self.group}={self.name} cannot be made: {reason}") from error
+
     def _imported(self, module: str) -> ModuleType:
         try:
             return import_module(module)

@@ -111,7 +111,8 @@ class Job:
         output_dir = Path(settings.runtime.output_dir)
         words: Any = OmegaConf.to_container(settings.overrides.task)  # with ${...} as it stands
         overrides = tuple(words)
-        from prefrun.run import Origin, run
+        from prefrun.job import Origin
+        from prefrun.run import run
 
         if settings.mode == RunMode.MULTIRUN:
             from prefrun.jobs.work import work

@@ -58,8 +58,8 @@ class Plan:
     """The keys of it that name files, folders and models."""
 
     def build(self, group: str) -> Any:
-        """Import the component of GROUP and call it with its settings."""
-        return self.chosen[group].load()(self.settings[group])
+        """Import the component of GROUP and call it with its settings. See `Component.make`."""
+        return self.chosen[group].make(self.settings[group])
 
     def algorithm(self) -> Algorithm:
         """Build the algorithm. Raises ConfigError where the class is no Algorithm."""

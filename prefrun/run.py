@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +13,7 @@ from omegaconf import DictConfig
 from prefrun.algorithm import check_branches
 from prefrun.builtin.config import NoModelConfig
 from prefrun.console import console
+from prefrun.job import Inputs, Job, Origin, Stopwatch
 from prefrun.jobs.changes import check_unchanged, made_from, record_resumption
 from prefrun.jobs.identity import identify
 from prefrun.loss_file.algorithm import FileLoss
@@ -38,58 +37,9 @@ from prefrun.sharing import sharing
 from prefrun.tracker import Tracker
 
 if TYPE_CHECKING:
-    from prefrun.algorithm import Algorithm
     from prefrun.records.split import DataSplit
-    from prefrun.reward import Reward
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a run came from."""
-
-    argv: tuple[str, ...]
-    overrides: tuple[str, ...] = ()
-    """The key=value words of this job."""
-    group: str | None = None
-    """The sweep it is part of."""
-
-
-@dataclass(slots=True)
-class Stopwatch:
-    """Seconds spent by phase."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-    _since: float = field(default_factory=time.perf_counter)
-
-    def lap(self, phase: str) -> None:
-        """Add the time since the last lap to PHASE."""
-        now = time.perf_counter()
-        self.seconds[phase] = round(self.seconds.get(phase, 0.0) + now - self._since, 3)
-        self._since = now
-
-
-@dataclass(frozen=True, slots=True)
-class Inputs:
-    """What a run needs and has been checked."""
-
-    plan: Plan
-    data: DataSplit
-    reward: Reward | None
-    algorithm: Algorithm
-
-
-@dataclass(frozen=True, slots=True)
-class Job:
-    """One run's checked inputs, and where it comes from and goes to."""
-
-    plan: Plan
-    data: DataSplit
-    reward: Reward | None
-    algorithm: Algorithm
-    directory: RunDirectory
-    origin: Origin
 
 
 def run(config: DictConfig, output_dir: Path, origin: Origin) -> dict[str, Any]:

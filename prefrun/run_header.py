@@ -15,8 +15,8 @@ from prefrun.rundir.run import Run
 from prefrun.rundir.table import result_table
 
 if TYPE_CHECKING:
+    from prefrun.job import Job
     from prefrun.plan import Plan
-    from prefrun.run import Job
     from prefrun.rundir.directory import RunDirectory
 
 SHOWN_PROBLEMS = 5

@@ -49,7 +49,7 @@ class SeveralRewards:
         """Return the joined reward. Raises ConfigError where a part gives none for DATA."""
         parts = {}
         for objective, settings in self.config.parts.items():
-            reward = component_of(settings).load()(settings).of(data)
+            reward = component_of(settings).make(settings).of(data)
             if reward is None:
                 raise ConfigError(
                     f"reward.parts.{objective}: the data {data.name} have no judge\n"

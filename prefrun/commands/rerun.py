@@ -79,7 +79,8 @@ def _run_again(old: RunDirectory, new: RunDirectory) -> None:
 
     manifest = read_json(old.manifest)
     config = stored_config(old, tracker="none")
-    from prefrun.run import Origin, run
+    from prefrun.job import Origin
+    from prefrun.run import run
 
     _use_threads(manifest)
     words = [word for word in manifest["overrides"] if not word.startswith("output_dir=")]

@@ -27,7 +27,7 @@ def resume(arguments: list[str]) -> int:
     parser.add_argument("folder", type=Path, metavar="RUN_DIR")
     parser.add_argument("--accept-changes", action="store_true")
     options = parser.parse_args(arguments)
-    from prefrun.run import Origin
+    from prefrun.job import Origin
     from prefrun.run import resume as resume_run
     from prefrun.rundir.files import read_json
     from prefrun.rundir.status import FINISHED, read_status

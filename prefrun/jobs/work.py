@@ -12,6 +12,7 @@ from prefrun.config_checks import check_composed
 from prefrun.config_errors import config_error
 from prefrun.console import console
 from prefrun.errors import ConfigError, PrefrunError, RunPrunedError
+from prefrun.job import Origin
 from prefrun.jobs.claim import BUSY, RESUME, SKIP, Claim, claim
 from prefrun.jobs.failures import (
     COMMAND_ID,
@@ -22,7 +23,7 @@ from prefrun.jobs.failures import (
 )
 from prefrun.jobs.identity import identify, path_digests
 from prefrun.plan import Plan, make_plan
-from prefrun.run import Origin, carry_out, prepare, read_data
+from prefrun.run import carry_out, prepare, read_data
 from prefrun.rundir.directory import RunDirectory
 from prefrun.rundir.summary import read_summary
 from prefrun.schema import STOP

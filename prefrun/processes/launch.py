@@ -28,7 +28,7 @@ from prefrun.rundir.summary import read_summary
 from prefrun.signals import Stopped, finishing_first, telling
 
 if TYPE_CHECKING:
-    from prefrun.run import Job
+    from prefrun.job import Job
     from prefrun.rundir.directory import RunDirectory
 
 log = logging.getLogger(__name__)

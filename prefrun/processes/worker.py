@@ -59,9 +59,10 @@ def _watch(parent: int, stop: StopFile) -> None:
 
 def _work(run: Path, is_main: bool) -> None:
     from prefrun.commands.begun import typed_config
+    from prefrun.job import Job, Origin
     from prefrun.plan import make_plan
     from prefrun.processes.checks import uses_gpus
-    from prefrun.run import Job, Origin, carry_out_here, prepare, read_data
+    from prefrun.run import carry_out_here, prepare, read_data
     from prefrun.rundir.configuration import parse
     from prefrun.rundir.directory import RunDirectory
     from prefrun.rundir.files import read_json
@@ -96,7 +97,8 @@ def _train_along(job: object) -> None:
     """Train, as the first process does, and leave all else to it."""
     from transformers import set_seed
 
-    from prefrun.run import Job, describe_run
+    from prefrun.job import Job
+    from prefrun.run import describe_run
     from prefrun.training.session import Session
 
     assert isinstance(job, Job)

@@ -37,8 +37,8 @@ from prefrun.training.session import Session
 from prefrun.training.start import check_start
 
 if TYPE_CHECKING:
+    from prefrun.job import Job, Stopwatch
     from prefrun.records.split import DataSplit
-    from prefrun.run import Job, Stopwatch
 
 NO_MODEL = "none"
 
@@ -178,7 +178,7 @@ def _evaluate_after(
 
 
 def _evaluators(plan: Plan) -> dict[str, Any]:
-    return {name: item.load()(settings) for name, (item, settings) in plan.evaluators.items()}
+    return {name: item.make(settings) for name, (item, settings) in plan.evaluators.items()}
 
 
 def _record_counts(session: Session) -> dict[str, int]:

@@ -32,7 +32,7 @@ from prefrun.training.usable import Usable, usable_records
 
 if TYPE_CHECKING:
     from prefrun.algorithm import LossAlgorithm
-    from prefrun.run import Job
+    from prefrun.job import Job
 
 SAMPLED_RECORDS = 8
 """Training records whose text the model is checked on."""
