@@ -45,6 +45,16 @@ def path_key(default: str | None = None, holds: Holds = Holds.files) -> Any:
     return field(default=default, metadata={METADATA: holds})
 
 
+def adapter_base(folder: Path, stored: str) -> Path | None:
+    """Return the folder that STORED, the base model an adapter in FOLDER names, means here.
+
+    A relative path is looked for from the working folder, then beside the adapter. None if there is
+    no such folder: STORED is then a name on the hub, or nothing.
+    """
+    path = Path(stored).expanduser()
+    return next((each for each in (path, folder / path) if stored and each.is_dir()), None)
+
+
 def absolute(value: str, holds: Holds) -> str:
     """Return VALUE as an absolute path; unchanged if it is a URL, or the name of a model or a data
     set on the hub.

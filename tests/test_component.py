@@ -33,5 +33,5 @@ def test_a_bug_in_the_constructor_names_choice_file_and_line(component):
 
 
 def test_what_a_class_says_itself_stays(component):
-    with pytest.raises(ConfigError, match="^algo.beta is too hot$"):
+    with pytest.raises(ConfigError, match=r"^algo\.beta is too hot$"):
         component("Refuses").make({})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from prefrun.builtin.config import AdapterUse
 from prefrun.errors import ConfigError, first_sentence
+from prefrun.path_keys import adapter_base
 from prefrun.policy.adapter import REFERENCE, START, merged, with_stored
 from prefrun.policy.fingerprint import folder_digest
 
@@ -171,13 +172,9 @@ def base_problem(folder: Path, base: str, reason: str) -> str:
 
 
 def _base_of(folder: Path, settings: dict[str, Any]) -> str:
-    """Return the base model of the adapter in FOLDER; a relative path is one of ours or of FOLDER.
-
-    Raises ConfigError if there is none.
-    """
+    """Return the base model of the adapter in FOLDER. Raises ConfigError if there is none."""
     stored = str(settings.get("base_model_name_or_path") or "")
-    path = Path(stored).expanduser()
-    found = next((each for each in (path, folder / path) if stored and each.is_dir()), None)
+    found = adapter_base(folder, stored)
     if found is None:
         if not stored or stored[0] in "./~" or stored.count("/") > 1:
             reason = "there is no such folder" if stored else "it names none"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from prefrun.digest import file_digest, joint_digest
-from prefrun.path_keys import Holds, PathKey
+from prefrun.path_keys import Holds, PathKey, adapter_base
 
 WEIGHTS = ("*.safetensors", "pytorch_model*.bin", "adapter_model*.bin", "*.gguf")
 TOKENIZER = (
@@ -109,7 +109,8 @@ def _base(folder: Path) -> tuple[str | None, str | None]:
         return None, None
     try:
         settings = json.loads(file.read_text(encoding="utf-8"))
-        return settings["base_model_name_or_path"], settings.get("revision")
+        stored = settings["base_model_name_or_path"]
+        return str(adapter_base(folder, stored) or stored), settings.get("revision")
     except (ValueError, TypeError, KeyError):
         return None, None  # loading it says what is wrong
 

@@ -89,6 +89,20 @@ def test_an_adapter_counts_with_its_base(folder, tmp_path):
     assert model(adapter)["weights"] != after["weights"]
 
 
+def test_a_base_that_is_named_relative_to_the_adapter_counts_wherever_the_run_begins(
+    tmp_path, monkeypatch
+):
+    base, adapter = tmp_path / "base", tmp_path / "adapter"
+    for folder in (base, adapter):
+        folder.mkdir()
+    (base / "config.json").write_text("{}")
+    (base / "model.safetensors").write_bytes(b"one")
+    (adapter / "adapter_config.json").write_text('{"base_model_name_or_path": "../base"}')
+    monkeypatch.chdir("/")
+    found = content_of(PathKey("model.name", str(adapter), Holds.model))
+    assert found["base.weights"] == content_of(PathKey("x", str(base), Holds.model))["weights"]
+
+
 def test_two_adapters_that_are_each_others_base_are_no_endless_search(tmp_path):
     for name, base in (("a", "b"), ("b", "a")):
         settings = json.dumps({"base_model_name_or_path": str(tmp_path / base)})
