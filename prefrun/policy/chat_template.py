@@ -120,16 +120,23 @@ def set_template_arguments(tokenizer: Any, arguments: Mapping[str, Any]) -> None
 
 
 def _read_by(source: str) -> set[str]:
-    """Return the names that a template reads and does not set itself."""
+    """Return the names that a template reads and does not set itself, unless they are missing."""
     environment = Environment(extensions=[_Generation, "jinja2.ext.loopcontrols"])
     builtin = {*environment.globals, "raise_exception", _CLOCK, "namespace", "dict"}
     try:
-        return meta.find_undeclared_variables(environment.parse(source)) - builtin
+        tree = environment.parse(source)
+        names = meta.find_undeclared_variables(tree) - builtin
     except TemplateSyntaxError as error:
         raise ConfigError(
             f"the chat template of the model's tokenizer cannot be read: {error}\n"
             "  remedy: correct chat_template.jinja in the model's folder"
         ) from error
+    own = {node.name for node in tree.find_all(nodes.Name) if node.ctx == "store"}
+    return {name for name in names if name not in own or _may_be_missing(name, source)}
+
+
+def _may_be_missing(name: str, source: str) -> bool:
+    return re.search(rf"\b{name}\s+is\s+(not\s+)?defined\b", source) is not None
 
 
 class _Generation(Extension):

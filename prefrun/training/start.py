@@ -83,8 +83,8 @@ def _check_positions(
     what, remedy = found
     if _learns_positions(model):
         raise ConfigError(
-            f"{what} is more than the model's max_position_embeddings={positions}, and it has no "
-            f"other positions\n  remedy: {remedy}"
+            f"{what} is more than the {positions} positions that the model has learned "
+            f"(max_position_embeddings={positions})\n  remedy: {remedy}"
         )
     return [
         f"{what} is more than the model was made for (max_position_embeddings={positions}): what "

@@ -85,3 +85,18 @@ def test_a_template_that_cannot_be_read_is_no_record_s_fault(make_tokenizer):
 def test_a_date_in_a_format_that_is_computed_is_refused(make_tokenizer):
     with pytest.raises(DataError, match="no date in the format %Y"):
         written(make_tokenizer("{% set f = '%' + 'Y' %}{{ strftime_now(f) }}"))
+
+
+def test_what_the_template_sets_itself_is_no_argument(make_tokenizer):
+    tokenizer = make_tokenizer(
+        "{% for m in messages %}{% set c = m.content %}{% if m.role == 'user' %}{% set r = c %}"
+        "{% endif %}{{ c }}{{ r }}{% endfor %}{{ style or '' }}"
+    )
+    with pytest.raises(ConfigError, match="It reads: style$"):
+        set_template_arguments(tokenizer, {"thinking": True})
+
+
+def test_a_default_of_the_template_itself_can_be_set(make_tokenizer):
+    tokenizer = make_tokenizer(DATED)
+    set_template_arguments(tokenizer, {"date_string": "1 May 2025"})
+    assert written(tokenizer) == "1 May 2025"
