@@ -92,7 +92,7 @@ def test_what_the_template_sets_itself_is_no_argument(make_tokenizer):
         "{% for m in messages %}{% set c = m.content %}{% if m.role == 'user' %}{% set r = c %}"
         "{% endif %}{{ c }}{{ r }}{% endfor %}{{ style or '' }}"
     )
-    with pytest.raises(ConfigError, match="It reads: style$"):
+    with pytest.raises(ConfigError, match=r"It reads: style$"):
         set_template_arguments(tokenizer, {"thinking": True})
 
 
