@@ -78,7 +78,7 @@ def make_prefrun(plan: Plan, method: str, examples: Sequence[Example], folder: P
         processing_class=make_tokenizer(),
     )
     trainer.packing = packing
-    trainer.add_callback(Observer(Silent(), trainer.check_gradients))
+    trainer.add_callback(Observer(Silent(), trainer.check_gradients, lambda: False))
     trainer.remove_callback(PrinterCallback)
     return trainer
 

@@ -94,7 +94,7 @@ def refused(place: Workplace, source: str, path: str) -> str:
     done = place.run_anew("algo=lipo", f"data={source}", f"data.path={path}", "output_dir=out")
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""
-    assert done.stderr.startswith(f"prefrun: {path}")
+    assert done.stderr.startswith(f"prefrun: {place.folder / path}")
     assert done.stderr.count("prefrun: ") == 1
     assert "\n  remedy: " in done.stderr
     assert "Traceback" not in done.stderr
@@ -109,7 +109,8 @@ def test_a_bad_record_is_named_by_file_line_and_field(workplace, case):
     (workplace.folder / "rows.jsonl").write_bytes(data)
     message = refused(workplace, source, "rows.jsonl")
     problem = message.splitlines()[0]
-    assert problem.startswith(f"prefrun: rows.jsonl, line {BAD_LINE}, field '")
+    file = workplace.folder / "rows.jsonl"
+    assert problem.startswith(f"prefrun: {file}, line {BAD_LINE}, field '")
     assert f"{field}': " in problem
     assert said in problem
     assert "data.on_bad_record=skip" in message

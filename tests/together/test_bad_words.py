@@ -81,9 +81,10 @@ def test_a_wrong_key(refused, word, said):
     assert "To append to your config" not in message  # Hydra's advice would be refused too
 
 
-def test_a_key_of_a_mapping_is_added_with_a_plus(refused):
-    words = ("algo=dpo", "algo.extra_losses.sft=1.0")
-    assert "+algo.extra_losses.sft=VALUE" in refused(*RUN, *words)
+@pytest.mark.parametrize("key", ["algo.extra_losses.sft", "+algo.extra_losses.sft"])
+def test_a_key_of_a_mapping_needs_no_plus(key, capsys):
+    assert main([*RUN, "algo=dpo", f"{key}=1.0", "--cfg", "job"]) == 0
+    assert yaml.safe_load(capsys.readouterr().out)["algo"]["extra_losses"] == {"sft": 1.0}
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def test_a_sweep_in_processes_of_their_own_runs_only_what_was_edited(workplace):
 def test_an_error_in_the_function_is_one_message_at_its_line(workplace):
     (workplace.folder / "my_loss.py").write_text("def f(batch):\n    return batch.log_ratio\n")
     done = workplace.run("algo=./my_loss.py", *QUICK, "output_dir=run")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "my_loss.py:2: AttributeError: 'BranchBatch' object has no attr" in done.stderr
     assert "    return batch.log_ratio\n" in done.stderr
     assert "Traceback" not in done.stderr + done.stdout

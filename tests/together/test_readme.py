@@ -62,6 +62,13 @@ def write_rows(path: Path, rows: Rows) -> None:
         path.write_text(text)
 
 
+VOTES = [
+    {"question": f"{n} + 1?", "answer_a": f"{n + 1}", "answer_b": "No.", "winner": winner}
+    for n, winner in enumerate(["answer_a", "answer_b"] * 12)
+]
+"""Pairs whose better answer a column names, as in the README's mapping."""
+
+
 def loss_in(text: str) -> str:
     """The code of the file that TEXT calls my_loss.py."""
     (block,) = [block for block in blocks(text) if block.title == "my_loss.py"]
@@ -78,7 +85,8 @@ def provide_inputs(place: Workplace, given: dict[str, str]) -> None:
     if "./my_loss.py" in given.get("algo", ""):
         write_loss(place)
     if "data.path" in given:
-        write_rows(place.folder / given["data.path"], ROWS[given["data"]]())
+        rows = VOTES if "data.columns.winner" in given else ROWS[given["data"]]()
+        write_rows(place.folder / given["data.path"], rows)
     if "model.name" in given:
         from prefrun_tiny.model import WEIGHTS
 

@@ -93,11 +93,19 @@ from pathlib import Path
 from prefrun import hookimpl
 
 @hookimpl
-def prefrun_step_logged(run, step, metrics):
+def prefrun_run_started(run):
+    from prefrun.training.trainer import PreferenceTrainer
+
     mark = Path(os.environ["FLAKY"]) / f"{run.algo}-{run.seed}"
-    if step == 4 and not mark.exists():
-        mark.touch()
-        raise RuntimeError("the machine hiccups")
+    log = PreferenceTrainer.log
+
+    def failing(self, *words, **named):
+        if self.state.global_step == 4 and not mark.exists():
+            mark.touch()
+            raise RuntimeError("the machine hiccups")
+        log(self, *words, **named)
+
+    PreferenceTrainer.log = failing
 """
 
 
