@@ -155,7 +155,7 @@ def test_ratings_are_objectives():
     [
         ("trl_rlaif_v", "field 'images': holds pictures or sound"),
         ("lmarena_human_preference_140k", "field 'winner': all 2 answers have the same rank"),
-        ("Anthropic_hh_rlhf", "field 'rejected': differs from 'chosen' at turn 2"),
+        ("Anthropic_hh_rlhf", "field 'rejected': the answer is empty"),
     ],
 )
 def test_what_cannot_be_read_is_refused_by_name(stem, problem):

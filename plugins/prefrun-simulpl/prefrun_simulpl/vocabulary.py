@@ -42,8 +42,9 @@ def new_tokenizer() -> Any:
 
 def learn_subwords(tokenizer: Any, texts: Iterable[str], size: int) -> None:
     """Learn at most SIZE byte-pair subwords from TEXTS, in place. TOKENIZER is of `tokenizers`."""
-    from tokenizers import pre_tokenizers, trainers
+    from tokenizers import models, pre_tokenizers, trainers
 
+    tokenizer.model = models.BPE()  # the old one remembers how it split the words it has seen
     trainer = trainers.BpeTrainer(
         vocab_size=size,
         special_tokens=list(SPECIAL),
