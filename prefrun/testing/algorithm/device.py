@@ -6,7 +6,7 @@ marked as they are made; where one meets the batch's in an operation, a GPU woul
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from torch.overrides import TorchFunctionMode, resolve_name
 
 from prefrun.testing.algorithm.purity import PURE
 from prefrun.testing.algorithm.subject import AlgorithmSubject
+from prefrun.testing.nested import tensors_in
 from prefrun.testing.reshaping import copy_batch
 from prefrun.testing.suite import Property
 
@@ -57,7 +58,7 @@ class OtherDevice(TorchFunctionMode):
     ) -> Any:
         """Call FUNC, and mark what it returns where that would lie on the CPU."""
         kwargs = kwargs or {}
-        seen = list(_tensors((args, kwargs)))
+        seen = list(tensors_in((args, kwargs)))
         marked = [tensor for tensor in seen if hasattr(tensor, MARK)]
         # of one number, the CPU's is allowed
         clash = [tensor.dim() > 0 for tensor in marked] if len(marked) < len(seen) else []
@@ -72,7 +73,7 @@ class OtherDevice(TorchFunctionMode):
             if result is tensor and hasattr(tensor, MARK) != on_the_cpu:
                 result = result.view_as(result)
         if on_the_cpu:
-            for tensor in _tensors(result):
+            for tensor in tensors_in(result):
                 setattr(tensor, MARK, True)
         return result
 
@@ -81,17 +82,6 @@ def _names_a_device(args: Sequence[Any], kwargs: Mapping[str, Any]) -> bool:
     """Whether the call says where its result is to lie."""
     words = (*args, kwargs.get("device"))
     return any(isinstance(word, str | torch.device) for word in words)
-
-
-def _tensors(value: Any) -> Iterator[Tensor]:
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from _tensors(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from _tensors(item)
 
 
 def runs_on_the_batchs_device(subject: AlgorithmSubject) -> None:

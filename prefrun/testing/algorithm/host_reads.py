@@ -8,7 +8,7 @@ anything at all may be asked, as in `if mask.any()`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import fields, replace
 from typing import Any
@@ -20,6 +20,7 @@ from torch.overrides import TorchFunctionMode
 from prefrun.policy.batch import BranchBatch
 from prefrun.testing.algorithm.purity import PURE
 from prefrun.testing.algorithm.subject import AlgorithmSubject
+from prefrun.testing.nested import tensors_in
 from prefrun.testing.reshaping import copy_batch
 from prefrun.testing.suite import Property
 
@@ -58,18 +59,6 @@ class NoReading(TorchFunctionMode):
         if marked:
             _mark(result)
         return result
-
-
-def tensors_in(value: Any) -> Iterator[Tensor]:
-    """Yield the tensors in VALUE: in mappings, lists and tuples, too."""
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, Mapping):
-        for item in value.values():
-            yield from tensors_in(item)
-    elif isinstance(value, list | tuple):
-        for item in value:
-            yield from tensors_in(item)
 
 
 def _mark(value: Any) -> None:
