@@ -8,6 +8,7 @@ from typing import Any
 
 import psutil
 import torch
+from torch import Tensor
 
 from prefrun.policy.collate import collate_tokens
 from prefrun.policy.head import unwrap
@@ -32,35 +33,40 @@ def rounding_noise(model: Any, text: Sequence[int] = ()) -> float:
     causal_lm = unwrap(model)
     if causal_lm.dtype not in HALVES:
         return 0.0
-    if not fits_in_float32(causal_lm):
+    if not fits_in(causal_lm, torch.float32):
         return HALVES[causal_lm.dtype]
     batch = to_device(collate_tokens(sample_of(causal_lm, text), 0, PLAIN), causal_lm.device)
     with inference(model):
         own = token_logprobs(model, batch)[0]
-        with in_float32(causal_lm):
+        with held_in(causal_lm, torch.float32):
             exact = token_logprobs(model, batch)[0]
     return float((own - exact)[batch["token_mask"]].abs().mean())
 
 
 @contextmanager
-def in_float32(causal_lm: Any) -> Iterator[None]:
-    """Hold the weights of 16 bits in float32 for a while; both ways are exact."""
+def held_in(causal_lm: Any, wider: torch.dtype) -> Iterator[None]:
+    """Hold the weights of narrower formats in WIDER for a while; both ways are exact."""
     held = [*causal_lm.parameters(), *causal_lm.buffers()]
-    dtypes = [(tensor, tensor.dtype) for tensor in held if tensor.dtype in HALVES]
+    dtypes = [(tensor, tensor.dtype) for tensor in held if _is_narrower(tensor, wider)]
     try:
         for tensor, _ in dtypes:
-            tensor.data = tensor.data.float()
+            tensor.data = tensor.data.to(wider)
         yield
     finally:
         for tensor, dtype in dtypes:
             tensor.data = tensor.data.to(dtype)
 
 
-def fits_in_float32(causal_lm: Any) -> bool:
-    """Tell whether the device has room for the weights' other half, and as much to compute in."""
+def fits_in(causal_lm: Any, wider: torch.dtype) -> bool:
+    """Tell whether the device has room for the weights in WIDER, and as much to compute in."""
     if causal_lm.device.type == "cuda":
         free = torch.cuda.mem_get_info(causal_lm.device)[0]
     else:
         free = psutil.virtual_memory().available
-    halves = [tensor for tensor in causal_lm.parameters() if tensor.dtype in HALVES]
-    return bool(2 * sum(tensor.nbytes for tensor in halves) < free)
+    narrow = [tensor for tensor in causal_lm.parameters() if _is_narrower(tensor, wider)]
+    growth = sum(tensor.numel() * wider.itemsize - tensor.nbytes for tensor in narrow)
+    return bool(2 * growth < free)
+
+
+def _is_narrower(tensor: Tensor, wider: torch.dtype) -> bool:
+    return tensor.dtype.is_floating_point and tensor.dtype.itemsize < wider.itemsize

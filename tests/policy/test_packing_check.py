@@ -10,7 +10,7 @@ from prefrun.policy.attention.kernel import Kernel
 from prefrun.policy.attention.layout import RowLayout
 from prefrun.policy.packing_check import problem_with, small_window
 from prefrun.policy.packing_sample import DEEPEST, sample_trees
-from prefrun.policy.rounding import in_float32, rounding_noise
+from prefrun.policy.rounding import held_in, rounding_noise
 from prefrun.policy.trie import Trie
 
 TEXT = [5 + (11 * place * place + 3 * place) % 390 for place in range(300)]
@@ -103,12 +103,23 @@ def test_a_fault_is_found_in_every_number_format(fault, dtype, make_model, monke
 
 @pytest.mark.parametrize("fault", ["positions", "mask", "block"])
 def test_without_room_for_float32_gross_faults_are_found(fault, make_model, monkeypatch):
-    monkeypatch.setattr(packing_check, "fits_in_float32", lambda model: False)
+    monkeypatch.setattr(packing_check, "fits_in", lambda model, wider: False)
     spoil, kernel = FAULTS[fault]
     model = make_model("llama", torch.bfloat16)
     assert problem_with(model, kernel, TEXT) is None
     spoil(model, monkeypatch)
     assert "differ by" in problem_with(model, kernel, TEXT)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_rounding_that_looks_like_a_fault_is_told_from_it_in_float64(
+    dtype, make_model, monkeypatch
+):
+    monkeypatch.setitem(packing_check.TOLERANCES, torch.float32, 1e-9)
+    model = make_model("gemma3", dtype)
+    assert problem_with(model, Kernel.segments, TEXT) is None
+    monkeypatch.setattr(packing_check, "fits_in", lambda model, wider: wider is torch.float32)
+    assert "differ by" in problem_with(model, Kernel.segments, TEXT)
 
 
 def test_a_packed_row_that_strays_further_than_rounding_does_is_refused(make_model, monkeypatch):
@@ -146,12 +157,13 @@ def test_a_text_that_is_too_short_is_made_up():
     assert len(set(first.prompt_ids)) > 20
 
 
-def test_weights_come_back_from_float32_bit_for_bit(make_model):
+@pytest.mark.parametrize("wider", [torch.float32, torch.float64])
+def test_weights_come_back_from_a_wider_format_bit_for_bit(wider, make_model):
     model = make_model("gemma3", torch.bfloat16)
     before = {name: value.clone() for name, value in model.state_dict().items()}
     version = [value._version for value in model.parameters()]
-    with in_float32(model):
-        assert {value.dtype for value in model.parameters()} == {torch.float32}
+    with held_in(model, wider):
+        assert {value.dtype for value in model.parameters()} == {wider}
     after = model.state_dict()
     assert all(torch.equal(value, after[name]) for name, value in before.items())
     assert all(value.dtype is after[name].dtype for name, value in before.items())
@@ -172,5 +184,5 @@ def test_noise_is_that_of_halves_only(make_model, monkeypatch):
     assert rounding_noise(make_model("llama"), TEXT) == 0.0
     model = make_model("llama", torch.bfloat16)
     assert 0 < rounding_noise(model, TEXT) < 1
-    monkeypatch.setattr(rounding, "fits_in_float32", lambda model: False)
+    monkeypatch.setattr(rounding, "fits_in", lambda model, wider: False)
     assert rounding_noise(model, TEXT) == rounding.HALVES[torch.bfloat16]

@@ -46,7 +46,11 @@ def test_pairs_train_and_what_is_saved_is_what_was_measured(
 def test_lists_train_from_the_file_that_was_downloaded(
     prefrun: Callable[..., str], gguf: Path, gemma: Path, data: Path, tmp_path: Path
 ) -> None:
-    lists = [f"data.path={data / 'alpaca_eval_lists.jsonl.gz'}", "evaluator=[ranking_accuracy]"]
+    lists = [
+        f"data.path={data / 'alpaca_eval_lists.jsonl.gz'}",
+        "evaluator=[ranking_accuracy]",
+        "data.on_bad_record=skip",
+    ]
     chosen = ["model=hf", f"model.name={gemma}", *LORA]
     prefrun("algo=lipo", "data=ultrafeedback", *lists, *chosen, *SMALL, "output_dir=run")
     summary = json.loads((tmp_path / "run" / "summary.json").read_text())
