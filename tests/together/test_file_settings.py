@@ -15,7 +15,7 @@ from prefrun.errors import ConfigError
 from prefrun.file_settings import FOLDERS, FREE, GUARDED, PARAMS, check_file, is_allowed
 
 Show = Callable[..., "tuple[int, str, str]"]
-GUIDE = Path(__file__).parents[1] / "docs" / "explanation" / "trust.md"
+GUIDE = Path(__file__).parents[2] / "docs" / "explanation" / "trust.md"
 ALGO = "algo=lipo"
 
 
