@@ -39,11 +39,3 @@ def check_gguf(file: Path, lora_rank: int) -> None:
 def weight_options() -> dict[str, Any]:
     """Return what loading of weights gets besides: they become plain tensors."""
     return {"quantization_config": GgufConfig(dequantize=True)}
-
-
-def dequantised(model: Any) -> Any:
-    """Return MODEL, whose configuration says no longer that it is quantised."""
-    if hasattr(model.config, "quantization_config"):
-        del model.config.quantization_config
-    model.hf_quantizer = None
-    return model

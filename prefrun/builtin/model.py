@@ -21,7 +21,7 @@ from prefrun.builtin.adapters import (
     default_use,
 )
 from prefrun.builtin.config import AdapterUse, ModelDevice
-from prefrun.builtin.gguf_file import check_gguf, dequantised, gguf_file, weight_options
+from prefrun.builtin.gguf_file import check_gguf, gguf_file, weight_options
 from prefrun.builtin.hub import is_reachable
 from prefrun.builtin.loading import chosen_device, fit_tokenizer, no_progress_bar, savable
 from prefrun.builtin.source import Source
@@ -227,7 +227,7 @@ def _read_model(source: Source, device: torch.device) -> Any:
             f"model.name={source.path}: the weights lack {len(report['missing_keys'])} tensors, "
             f"such as {some}\n  remedy: give a checkpoint of the whole causal language model"
         )
-    return savable(dequantised(model) if source.file else model)
+    return savable(model)
 
 
 def _weights(source: Source, model: Any) -> str | None:
