@@ -99,7 +99,7 @@ def _beyond(
     if trainer.max_length > positions:
         return f"trainer.max_length={trainer.max_length}", f"trainer.max_length={positions}"
     answer = evaluation.max_new_tokens
-    # see `LengthLimit.cut_prompt`
+    # see `LengthLimit.truncate_prompts`
     prompt = trainer.max_prompt_length or max(trainer.max_length // 2, trainer.max_length - answer)
     if prompt + answer <= positions:
         return None
