@@ -64,6 +64,15 @@ def tensors_of(needs: Collection[str]) -> list[str]:
     return sorted(set(needs) - MARKS.keys())
 
 
+def given_by(source: object) -> frozenset[str]:
+    """Return what the model of SOURCE, a component of the group `model`, gives.
+
+    That is what its `gives` says, else what a language model does.
+    """
+    given: frozenset[str] = getattr(source, "gives", frozenset({*MARKS, *KNOWN}))
+    return given
+
+
 def check_given(needs: Collection[str], gives: Collection[str], algo: str, model: str) -> None:
     """Raise ConfigError, naming both, if a model that GIVES so much cannot meet a loss's NEEDS."""
     missing = sorted(set(needs) - set(gives))

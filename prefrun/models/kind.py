@@ -135,6 +135,14 @@ class ModelKind(ABC):
         del settings, trains
         return [self.note] if self.note else []
 
+    def adopt(self, tree: PreferenceTree) -> PreferenceTree:
+        """Return TREE, which was just read, with all that its branches need to be encoded.
+
+        An algorithm may then split, reorder and relabel it: a branch keeps what it has. Raises
+        DataError, naming record and field, if something is missing.
+        """
+        return tree
+
     @abstractmethod
     def encode(self, trees: Sequence[PreferenceTree]) -> list[Any]:
         """Return each of TREES as the model reads it, an `Encoded`.

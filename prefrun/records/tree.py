@@ -62,6 +62,8 @@ class Branch:
     first step (joint preferences); else no token of a prompt is."""
     tool_calls: str = ""
     """The tool calls at the end of this answer to a chat: JSON text of a list, '' for none."""
+    features: Any = field(default=None, compare=False)
+    """Vector of numbers [D], numpy, for models that score features and no text."""
     ids: tuple[int, ...] | None = None
     """The tokens of an answer of one step as a model sampled them, its end of turn included if it
     ended; None = the tokenizer makes them of the text."""

@@ -61,7 +61,8 @@ def _read(
 ) -> list[tuple[PreferenceTree, Any]]:
     """Return the usable TREES, encoded, too, and add a line to PROBLEMS for each other one."""
     left = []
-    for tree, encoded in zip(trees, kind.encode_each(trees), strict=True):
+    adopted = _adopted(trees, kind, on_bad_record, problems)
+    for tree, encoded in zip(adopted, kind.encode_each(adopted), strict=True):
         try:
             if isinstance(encoded, DataError):
                 raise encoded
@@ -77,6 +78,22 @@ def _read(
             remedy="choose another model, or change the data",
         )
     return left
+
+
+def _adopted(
+    trees: Sequence[PreferenceTree],
+    kind: ModelKind,
+    on_bad_record: OnBadRecord | None,
+    problems: list[str],
+) -> list[PreferenceTree]:
+    adopted = []
+    for tree in trees:
+        try:
+            adopted.append(kind.adopt(tree))
+        except DataError as error:
+            _refuse(error, on_bad_record)
+            problems.append(str(_with_remedy(error, None)))
+    return adopted
 
 
 def _refuse(error: DataError, on_bad_record: OnBadRecord | None) -> None:
@@ -101,7 +118,7 @@ def _without(
 ) -> DataSplit:
     """Return DATA with TRAIN and TEST only. Its fingerprint is another if records are gone."""
     if not problems:
-        return data
+        return replace(data, train=train, test=test)
     counts, gone = data.counts, len(problems)
     digest = hashlib.sha256("\n".join([data.fingerprint, *problems]).encode())
     return replace(
