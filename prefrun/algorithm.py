@@ -144,9 +144,9 @@ class LossAlgorithm(Algorithm, ABC):
     def make_module(self, hidden_size: int) -> Module | None:
         """Return what the method trains or keeps beside the policy: heads, moving averages.
 
-        HIDDEN_SIZE is that of the model's hidden states, 0 if it has none. The host calls this once, keeps the result as `module`, trains
-        its parameters with the policy, without weight decay or clipping, and saves it in
-        checkpoints.
+        HIDDEN_SIZE is that of the model's hidden states, 0 if it has none. The host calls this
+        once, keeps the result as `module`, trains its parameters with the policy, without weight
+        decay or clipping, and saves it in checkpoints.
         """
         del hidden_size
         return None
