@@ -14,6 +14,7 @@ from torch import Tensor
 from prefrun.errors import ConfigError
 from prefrun.models.text import LanguageModel
 from prefrun.policy.adapter import adapter_disabled, has_adapter
+from prefrun.policy.attention.switch import plain_attention
 from prefrun.policy.budget import cut_to_budget, in_budget
 from prefrun.policy.collate import collate_tokens
 from prefrun.policy.head import ToLogits
@@ -184,7 +185,8 @@ class ModelPolicy:
     @contextmanager
     def _in_use(self) -> Iterator[None]:
         beneath = adapter_disabled(self.loaded.model) if self._beneath else nullcontext()
-        with inference(self.loaded.model), beneath:
+        model = self.loaded.model
+        with inference(model), beneath, plain_attention(model):
             yield
 
 
