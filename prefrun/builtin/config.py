@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any
 
 from prefrun.errors import ConfigError
+from prefrun.nested_keys import nested
 from prefrun.path_keys import Holds, path_key
 
 
@@ -30,7 +31,7 @@ class DataRewardConfig:
 class SeveralRewardsConfig:
     """Several rewards, one per objective."""
 
-    parts: dict[str, Any] = field(default_factory=dict)
+    parts: dict[str, Any] = nested("reward", several=True)
     """Reward component by objective: '+reward@reward.parts.NAME=classifier' adds one."""
     weights: dict[str, float] = field(default_factory=dict)
     """Weight of each objective in the overall score; those left out weigh 1."""

@@ -141,8 +141,14 @@ class Session:
         return policy.reference_view() if policy.has_adapter else policy
 
     def policy_of(self, loaded: LoadedModel, packing: Packing | None = None) -> ModelPolicy:
-        """LOADED as a policy, its tokenizer under the run's length limits."""
-        sizes, own = self.config.evaluation, loaded.tokenizer is self.loaded.tokenizer
+        """LOADED as a policy, its tokenizer under the run's length limits; PACKING: None = its own.
+
+        It may be another model than the run's, such as a judge.
+        """
+        if packing is None and loaded.fingerprint != self._start:
+            packing = choose_packing(loaded.model, loaded.attention)
+        own = self._uses_model and loaded.tokenizer is self.loaded.tokenizer
+        sizes = self.config.evaluation
         tokeniser = self.tokeniser if own else self._tokeniser_of(loaded)
         packing = packing or self.packing
         return ModelPolicy(loaded, tokeniser, sizes.batch_size, packing, sizes.batch_tokens)
