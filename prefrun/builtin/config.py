@@ -13,6 +13,11 @@ from prefrun.path_keys import Holds, path_key
 
 
 @dataclass
+class EvaluateConfig:
+    """Measure a model, train nothing; no keys."""
+
+
+@dataclass
 class NoTrackerConfig:
     """No tracker; no keys."""
 

@@ -36,6 +36,8 @@ class RunResult:
     """Of the records that were used."""
     origin: Origin = field(default_factory=Origin)
     """What else it was made from."""
+    trained: bool = True
+    """False for what only measures, or only decodes."""
     before: Mapping[str, float] = field(default_factory=dict)
     after: Mapping[str, float] = field(default_factory=dict)
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
@@ -106,6 +108,7 @@ def _finished(directory: RunDirectory) -> RunResult:
         config=config,
         fingerprint=data.get("used_fingerprint", data.get("fingerprint")),
         origin=read_origin(manifest, config),
+        trained=summary.get("trained", True),
         before=_measured(metrics, "before"),
         after=_measured(metrics, "after"),
         intervals=_intervals(metrics),

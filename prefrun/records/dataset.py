@@ -94,9 +94,11 @@ def hold_out(
 
     Prompts are ordered by the SHA-256 of their content and the first ones are held out, with all
     their records, until FRACTION of the records (at least one) is reached. So the split depends
-    on no seed and on no order, and no held-out prompt is trained on.
+    on no seed and on no order, and no held-out prompt is trained on. A FRACTION of 1 is all.
     Raises DataError, naming FILE, unless there are two different prompts.
     """
+    if fraction == 1:
+        return [], list(trees)
     digests = [_digest(_plain_prompt(tree)) for tree in trees]
     sizes = sorted(Counter(digests).items())
     if len(sizes) < 2:

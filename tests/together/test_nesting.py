@@ -207,11 +207,8 @@ def test_a_resumed_run_keeps_the_types_and_sees_changed_files(inner):
 
 
 def test_a_run_of_the_older_format_is_resumed(inner):
-    words = [
-        "reward=several",
-        "+reward@reward.parts.one=likely",
-        "+model@reward.parts.one.model=tiny",
-    ]
+    one = "reward.parts.one"
+    words = ["reward=several", f"+reward@{one}=likely", f"+model@{one}.model=tiny"]
     result = inner.run(*MIX, *words, "algo.crash=true", "output_dir=cut")
     assert result.returncode == 1
     file = inner.folder / "cut" / "manifest.json"
