@@ -199,7 +199,8 @@ def _evaluate_after(
     directory, algorithm = job.directory, job.algorithm
     policy = outcome.policy if algorithm.evaluates_policy else None
     if policy is None and outcome.reward is None:
-        reason = dict.fromkeys(before["directions"], "the algorithm returns no policy")
+        evaluated = [name for name in before["directions"] if name not in outcome.before]
+        reason = dict.fromkeys(evaluated, "the algorithm returns no policy")
         own = own_metrics(outcome.metrics, outcome.directions, failures)
         after = {**own, "not_measured": reason | own["not_measured"]}
     else:

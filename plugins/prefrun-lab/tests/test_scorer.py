@@ -68,7 +68,8 @@ def test_it_finds_the_true_order(services, keys):
     assert metrics["final_loss"].value < services.lines[0][1]["loss"]
     assert services.lines[-1][0] == scorer.config.steps
     assert scorer.base.steps_done == scorer.config.steps
-    assert (services.run.output_dir / "scorer" / "scorer.safetensors").exists()
+    scorer.save(services.run.output_dir)
+    assert (services.run.output_dir / "scorer.safetensors").exists()
 
 
 def test_same_seed_same_result(services):
