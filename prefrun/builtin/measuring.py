@@ -25,7 +25,7 @@ records are. evaluation.max_records is the limit in any case.
 Pitfalls: the model is its own starting model, so what compares the two is 0.5 (win_rate,
 implied_reward_accuracy) or 0 (kl), as it is before any training; models are compared with each
 other by what says something of one alone: reward, ranking_accuracy, response_length, and the tests
-of the comparison, prompt by prompt.
+of the comparison, prompt by prompt. Source: the project's own.
 """
 
 

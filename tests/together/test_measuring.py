@@ -3,8 +3,53 @@
 from __future__ import annotations
 
 import json
+import os
+
+import pytest
 
 from tests.together.conftest import MAIN, SMALL, Workplace
+
+ONE_SIDED = '''
+from dataclasses import dataclass
+from pathlib import Path
+from prefrun import Component, conf_dir, hookimpl
+
+
+@dataclass
+class OnlyConfig:
+    held_out: bool = False
+    """Whether all records are held out, not trained on."""
+
+
+@hookimpl
+def prefrun_components():
+    return [Component("data", "only", OnlyConfig, "prefrun_only.source:Only", "one part only")]
+
+
+@hookimpl
+def prefrun_config_dir() -> Path:
+    return conf_dir("prefrun_only")
+'''
+SOURCE = '''
+from prefrun.records.dataset import generated_split
+from prefrun.records.tree import Branch, PreferenceTree, Step
+
+
+class Only:
+    """Records without held-out ones, or the other way round (a test)."""
+
+    def __init__(self, config):
+        self.config = config
+
+    def load(self, seed):
+        trees = [
+            PreferenceTree(
+                f"t{n}", f"{n}?", (Branch((Step("yes"),), rank=1), Branch((Step("no"),), rank=2))
+            )
+            for n in range(4)
+        ]
+        return generated_split("only", *(([], trees) if self.config.held_out else (trees, [])))
+'''
 
 
 def write_pairs(place: Workplace, count: int) -> None:
@@ -73,3 +118,19 @@ def test_all_records_of_a_file_can_be_measured(workplace):
     assert refused.returncode == 2
     assert "has 6 held-out records and none to train on" in refused.stderr
     assert not (workplace.folder / "bad").exists()
+
+
+@pytest.mark.parametrize("held_out", [False, True])
+def test_data_that_have_one_part_only_are_measured(make_plugin, plugin_folder, workplace, held_out):
+    yaml = "defaults:\n  - /schema/data/only@_here_\n  - _self_\n"
+    make_plugin("only", ONE_SIDED, {"data/only.yaml": yaml})
+    (plugin_folder / "prefrun_only" / "source.py").write_text(SOURCE)
+    before = workplace.environment.get("PYTHONPATH", "")
+    workplace.environment["PYTHONPATH"] = os.pathsep.join([str(plugin_folder), before])
+    words = ("data=only", f"data.held_out={held_out}", "evaluator=[ranking_accuracy]")
+    done = workplace.run("algo=evaluate", *words, "output_dir=run", "evaluation.bootstrap=20")
+    assert done.returncode == 0, done.stderr
+    said = "no held-out records: the 4 training records are measured"
+    assert (said in done.stdout) != held_out
+    after = json.loads((workplace.folder / "run" / "evaluation_after.json").read_text())
+    assert len(after["metrics"]["ranking_accuracy"]["per_record"]) == 4
