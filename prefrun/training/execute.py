@@ -199,10 +199,7 @@ def _evaluate_after(
     directory, algorithm = job.directory, job.algorithm
     policy = outcome.policy if algorithm.evaluates_policy else None
     if policy is None and outcome.reward is None:
-        evaluated = [name for name in before["directions"] if name not in outcome.before]
-        reason = dict.fromkeys(evaluated, "the algorithm returns no policy")
-        own = own_metrics(outcome.metrics, outcome.directions, failures)
-        after = {**own, "not_measured": reason | own["not_measured"]}
+        after = own_metrics(outcome.metrics, outcome.directions, failures)
     else:
         baseline = policy
         if policy is not None and measures_start(algorithm):
@@ -213,6 +210,11 @@ def _evaluate_after(
             after = evaluate_all(_evaluators(job.plan), context, show, outcome, failures)
         if policy is not None:
             directory.write_samples(context.samples())
+    if policy is None:
+        known_names = {*after["metrics"], *outcome.before}
+        missing = [name for name in before["directions"] if name not in known_names]
+        reason = dict.fromkeys(missing, "the algorithm returns no policy")
+        after["not_measured"] = reason | after["not_measured"]
     write_json(directory.evaluation_after, after)
     return after
 
