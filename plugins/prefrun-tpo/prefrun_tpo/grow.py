@@ -60,6 +60,7 @@ class GrowTrees(RunAlgorithm):
     verdict = "The trees of the experiment of algo=tpo."
 
     card = CARD
+    evaluates_policy = False
     config: GrowTreesConfig
 
     def check(self, data: DataSplit, reward: Reward | None) -> None:
