@@ -184,8 +184,10 @@ class Session:
             other.configure(self.config)
             tokeniser = other.tokeniser
         if packing is None:
-            is_own = isinstance(own, TextModel) and loaded.fingerprint == own.fingerprint
-            packing = own.packing if is_own else choose_packing(loaded.model, loaded.attention)
+            if isinstance(own, TextModel) and loaded.fingerprint == own.fingerprint:
+                packing = own.packing
+            else:
+                packing = choose_packing(loaded.model, loaded.attention)
         return ModelPolicy(loaded, tokeniser, sizes.batch_size, packing, sizes.batch_tokens)
 
     def share_moved(self) -> float | None:
