@@ -100,7 +100,7 @@ def _example(
     tree: TokenisedTree, scores: Sequence[float], step_scores: tuple[tuple[float, ...], ...]
 ) -> Example:
     return Example(
-        tokens=tree,
+        encoded=tree,
         scores=tuple(map(float, scores)),
         ranks=tuple(1 + sum(other > score for other in scores) for score in scores),
         weight=1.0,
@@ -117,7 +117,7 @@ def pairs_of(shape: Shape, example: Example) -> list[Pair]:
 
 
 def _list_pairs(shape: Shape, example: Example) -> Iterator[Pair]:
-    whole = [Span(k, 0, len(ids)) for k, ids in enumerate(example.tokens.branches)]
+    whole = [Span(k, 0, len(ids)) for k, ids in enumerate(example.encoded.branches)]
     order = sorted(whole, key=lambda span: -example.scores[span.branch])
     for place, chosen in enumerate(order):
         if place == 0 or shape.pairs == "all":
@@ -125,7 +125,7 @@ def _list_pairs(shape: Shape, example: Example) -> Iterator[Pair]:
 
 
 def _tree_pairs(shape: Shape, example: Example) -> Iterator[Pair]:
-    ends = example.tokens.step_ends
+    ends = example.encoded.step_ends
     for level in range(shape.depth):
         below = shape.branching ** (shape.depth - level - 1)  # leaves of one child
         for first in range(0, shape.leaves, below * shape.branching):
@@ -138,7 +138,7 @@ def _tree_pairs(shape: Shape, example: Example) -> Iterator[Pair]:
 
 def pair_example(example: Example, number: int, pair: Pair) -> Example:
     """Return a pair as an example of its own with two answers, the first one better."""
-    tree, spans = example.tokens, (pair.chosen, pair.rejected)
+    tree, spans = example.encoded, (pair.chosen, pair.rejected)
     branches = tuple(tree.branches[span.branch][span.start : span.stop] for span in spans)
     made = _example(
         tree=TokenisedTree(
@@ -188,14 +188,14 @@ def count_tokens(shape: Shape, examples: Sequence[Example]) -> TokenCount:
 
 
 def _row_tokens(example: Example) -> int:
-    prompt = len(example.tokens.prompt_ids)
-    return sum(prompt + len(branch) for branch in example.tokens.branches)
+    prompt = len(example.encoded.prompt_ids)
+    return sum(prompt + len(branch) for branch in example.encoded.branches)
 
 
 def _trie_tokens(example: Example) -> int:
     nodes: dict[tuple[int, int], int] = {}
-    for branch in example.tokens.branches:
+    for branch in example.encoded.branches:
         node = 0
-        for token in (*example.tokens.prompt_ids, *branch):
+        for token in (*example.encoded.prompt_ids, *branch):
             node = nodes.setdefault((node, token), len(nodes) + 1)
     return len(nodes)

@@ -52,6 +52,7 @@ LOSSES = (
 
 TRAINED: dict[str, Words] = {
     **{name: (f"algo={name}", *LISTS) for name in LOSSES},
+    "bradley_terry": ("algo=bradley_terry", *LISTS, "model=reward_head"),
     "rationales": ("algo=rationales", "data=attribute_words", "data.train=20", "data.test=8"),
     "dpo_mixed": (
         *("algo=dpo", *LISTS, "algo.loss=bco_pair", "+algo.extra_losses={sft: 1.0, hinge: 0.5}"),

@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from algorithms import algorithm_of, pair_algorithm
-from data import PAD, pair_examples, pairs_of
+from data import pair_examples, pairs_of
 from interleave import StepLosses
 from models import loaded, make_model, make_tokenizer
 from plan import Plan
 from transformers import PrinterCallback
 
+from prefrun.models.text import LanguageModel
 from prefrun.policy.attention.switch import tree_attention
 from prefrun.policy.collate import Example
 from prefrun.policy.packing import PLAIN, Packing
 from prefrun.policy.packing_choice import choose_packing
-from prefrun.policy.policy import LoadedModel
 from prefrun.policy.reference import reference_logps
 from prefrun.schema import EvaluationConfig, TrainerConfig
 from prefrun.training.arguments import training_arguments
@@ -69,16 +69,18 @@ def make_prefrun(plan: Plan, method: str, examples: Sequence[Example], folder: P
         algorithm = pair_algorithm()
     config = _config(plan, batch)
     packing = _packing(method, model)
+    kind = LanguageModel(loaded(model.train()), packing)
     trainer = Trainer(
+        kind=kind,
         algorithm=algorithm,
-        model=model.train(),
+        budget=config.micro_batch_tokens,
         args=_arguments(config, plan, folder),
         train_dataset=ExampleDataset(examples),
-        data_collator=_collator(plan, method, packing, config.micro_batch_tokens),
         processing_class=make_tokenizer(),
     )
+    trainer.data_collator = _collator(plan, method, kind, config.micro_batch_tokens)
     trainer.packing = packing
-    trainer.add_callback(Observer(Silent(), trainer.check_gradients, lambda: False))
+    trainer.add_callback(Observer(Silent(), trainer, lambda: False))
     trainer.remove_callback(PrinterCallback)
     return trainer
 
@@ -93,18 +95,18 @@ def _packing(method: str, model: Any) -> Packing:
     return packing
 
 
-def _collator(plan: Plan, method: str, packing: Packing, budget: int) -> Collator:
+def _collator(plan: Plan, method: str, kind: LanguageModel, budget: int) -> Collator:
     if method == "pairs":
-        return lambda items: _a_pair_a_pass(items, packing)
+        return lambda items: _a_pair_a_pass(items, kind)
     if method != "packed_cold":
-        return lambda items: collate_step(items, PAD, packing, budget)
-    frozen = loaded(make_model(plan.shape, plan.seed))
-    return lambda items: collate_step(with_reference(items, frozen, packing), PAD, packing, budget)
+        return lambda items: collate_step(kind, items, budget)
+    frozen = LanguageModel(loaded(make_model(plan.shape, plan.seed)), kind.packing)
+    return lambda items: collate_step(kind, with_reference(items, frozen), budget)
 
 
-def _a_pair_a_pass(items: Sequence[Example], packing: Packing) -> dict[str, Any]:
+def _a_pair_a_pass(items: Sequence[Example], kind: LanguageModel) -> dict[str, Any]:
     """Return what `collate_step` does, one pair a pass, which no budget of tokens would say."""
-    alone = [collate_step([item], PAD, packing, sys.maxsize) for item in items]
+    alone = [collate_step(kind, [item], sys.maxsize) for item in items]
     return {
         "passes": [part for step in alone for part in step["passes"]],
         "joint": None,
@@ -112,12 +114,10 @@ def _a_pair_a_pass(items: Sequence[Example], packing: Packing) -> dict[str, Any]
     }
 
 
-def with_reference(
-    examples: Sequence[Example], frozen: LoadedModel, packing: Packing
-) -> list[Example]:
+def with_reference(examples: Sequence[Example], frozen: LanguageModel) -> list[Example]:
     """Attach the reference log-probs, computed now, without a cache."""
-    trees = [example.tokens for example in examples]
-    logps = reference_logps(frozen, trees, None, packing, EvaluationConfig().batch_tokens)
+    trees = [example.encoded for example in examples]
+    logps = reference_logps(frozen, trees, None, EvaluationConfig().batch_tokens)
     return [
         replace(example, reference=reference.token_logps)
         for example, reference in zip(examples, logps, strict=True)
@@ -126,7 +126,8 @@ def with_reference(
 
 def examples_with_reference(plan: Plan) -> list[Example]:
     """Return the data of PLAN with references from one row a branch, whatever the method."""
-    return with_reference(plan.examples(), loaded(make_model(plan.shape, plan.seed)), PLAIN)
+    frozen = LanguageModel(loaded(make_model(plan.shape, plan.seed)))
+    return with_reference(plan.examples(), frozen)
 
 
 def _config(plan: Plan, batch: int) -> TrainerConfig:

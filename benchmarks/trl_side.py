@@ -41,9 +41,9 @@ def make_trl(plan: Plan, method: str, folder: Path) -> TokenisedDPOTrainer:
     examples = plan.examples()
     rows = [
         {
-            "prompt_ids": list(pair.tokens.prompt_ids),
-            "chosen_ids": list(pair.tokens.branches[0]),
-            "rejected_ids": list(pair.tokens.branches[1]),
+            "prompt_ids": list(pair.encoded.prompt_ids),
+            "chosen_ids": list(pair.encoded.branches[0]),
+            "rejected_ids": list(pair.encoded.branches[1]),
         }
         for pair in pair_examples(plan.shape, examples)
     ]

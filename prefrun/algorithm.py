@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from prefrun.errors import DataError
+from prefrun.needs import REFERENCE
 from prefrun.schema import TrainerConfig
 
 if TYPE_CHECKING:
@@ -115,13 +116,14 @@ class Algorithm:
 class LossAlgorithm(Algorithm, ABC):
     """A pure loss over a batch of preference trees. The host trains the policy with it."""
 
-    needs: ClassVar[frozenset[str]] = frozenset({"reference"})
-    """What the batch must hold beside the policy's log-probs: 'reference' (log-probs of the frozen
-    start model), 'log_collision' (per token, log sum_v p(v)^2 of the policy), 'step_embeddings'
-    (per step, the mean of the policy's last hidden states)."""
-    min_branches: ClassVar[int] = 2
+    needs: frozenset[str] = frozenset({REFERENCE})
+    """What the batch must hold beside the model's numbers, and what these must be, by the names in
+    `prefrun.needs`: 'reference', 'normalised', 'log_collision', 'step_embeddings', 'last_hidden',
+    'prompt_hidden', 'hidden'. As the next two, set it in `__init__` if it depends on the settings.
+    A model of a kind that does not give it is refused before it is loaded."""
+    min_branches: int = 2
     """Answers a record must have, as the data give it and as `prepare` returns it."""
-    batch_coupled: ClassVar[bool] = False
+    batch_coupled: bool = False
     """Whether a tree's value depends, by definition, on the other trees of its batch; under DDP,
     of its process' batch."""
     module: Module | None = None
@@ -155,9 +157,9 @@ class LossAlgorithm(Algorithm, ABC):
     def make_module(self, hidden_size: int) -> Module | None:
         """Return what the method trains or keeps beside the policy: heads, moving averages.
 
-        HIDDEN_SIZE is the policy's. The host calls this once, keeps the result as `module`, trains
-        its parameters with the policy, without weight decay or clipping, and saves it in
-        checkpoints.
+        HIDDEN_SIZE is that of the model's hidden states, 0 if it has none. The host calls this
+        once, keeps the result as `module`, trains its parameters with the policy, without weight
+        decay or clipping, and saves it in checkpoints.
         """
         del hidden_size
         return None

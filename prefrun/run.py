@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from prefrun.algorithm import check_branches
+from prefrun.algorithm import LossAlgorithm, check_branches
 from prefrun.builtin.config import NoModelConfig
 from prefrun.console import console
 from prefrun.honoured import check_honoured
@@ -19,6 +19,7 @@ from prefrun.jobs.changes import check_unchanged, made_from, record_resumption
 from prefrun.jobs.identity import identify
 from prefrun.loss_file.algorithm import FileLoss
 from prefrun.memory import LOADING, naming_out_of_memory
+from prefrun.needs import check_given, given_by
 from prefrun.notifying import TolerantTracker, notify
 from prefrun.plan import Plan, make_plan, missing_choice
 from prefrun.plugins import print_foreign_plugins
@@ -93,13 +94,16 @@ def prepare(plan: Plan, data: DataSplit, words: Sequence[str] | None = None) -> 
 
     WORDS: those of the command line that the run begins with; None if it has begun before.
     """
-    plan.build("model")  # its constructor looks whether the model can be there
+    source = plan.build("model")  # its constructor looks whether the model can be there
     reward = plan.build("reward").of(data)
     algorithm = plan.algorithm()
     if words is not None:
         check_honoured(plan, algorithm, words)
     if algorithm.uses_model and isinstance(plan.settings["model"], NoModelConfig):
         raise missing_choice("model")
+    if isinstance(algorithm, LossAlgorithm):
+        names = plan.chosen["algo"].name, plan.chosen["model"].name
+        check_given(algorithm.needs, given_by(source), *names)
     check_branches(algorithm, data.train, plan.chosen["algo"].name)
     algorithm.check(data, reward)
     check_launch(plan, algorithm)

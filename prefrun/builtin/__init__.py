@@ -25,6 +25,13 @@ def prefrun_components() -> list[Component]:
         ),
         Component(
             "model",
+            "reward_head",
+            config.RewardHeadConfig,
+            "prefrun.builtin.reward_head:RewardHeadModel",
+            "a reward model: one number per answer, from the body of any language model",
+        ),
+        Component(
+            "model",
             "none",
             config.NoModelConfig,
             "prefrun.builtin.no_model:NoModel",

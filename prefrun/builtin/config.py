@@ -210,3 +210,11 @@ class HFModelConfig:
     """Values of arguments that the chat template reads, such as template.enable_thinking=false;
     they become its defaults, also in the saved model."""
     lora: LoraSettings = field(default_factory=LoraSettings)
+
+
+@dataclass
+class RewardHeadConfig:
+    """A reward model on top of a language model."""
+
+    base: Any = None
+    """The language model whose body it has: model@model.base=NAME, any text model, such as hf."""

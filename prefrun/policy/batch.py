@@ -35,11 +35,21 @@ class BranchBatch:
     """[B, K, T] the same under the frozen reference; None where the algorithm needs none."""
     objectives: Mapping[str, Tensor] = field(default_factory=dict)
     """[B, K] per objective that every branch of the batch has."""
+    branch_extras: Mapping[str, Tensor] = field(default_factory=dict)
+    """[B, K] numbers that every branch's record brings, see `Branch.extras`; no gradient."""
     extras: Mapping[str, Tensor] = field(default_factory=dict)
-    """[B, K, T] further per-token numbers an algorithm asked for in `needs`."""
+    """[B, K, T] further per-token numbers: what an algorithm asked for in `needs`, and what every
+    branch's record brings, see `Branch.token_extras`; no gradient."""
     step_embeddings: Tensor | None = None
     """[B, K, S, H] means of the policy's last hidden states over each step's tokens, 0 where there
     is no step; they carry the gradient. None where the algorithm does not need them."""
+    last_hidden: Tensor | None = None
+    """[B, K, H] the policy's last hidden state at each answer's last token, its end-of-turn token
+    included, 0 in the padding; with gradient. None if the algorithm does not need it."""
+    prompt_hidden: Tensor | None = None
+    """[B, H] the same at the prompt's last token."""
+    hidden: Tensor | None = None
+    """[B, K, T, H] the same at the position that predicts each token, 0 in the padding."""
     ids: tuple[str, ...] = ()
     """[B] the trees' ids."""
     annotators: tuple[str, ...] = ()

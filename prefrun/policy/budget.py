@@ -1,12 +1,12 @@
-"""Divides trees into forward passes of a given number of tokens."""
+"""Divides encoded trees into forward passes of a given size."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from prefrun.policy.packing import Packing
-from prefrun.policy.tokenise import TokenisedTree
+from prefrun.models.kind import Measure
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,57 +17,56 @@ class Piece:
     """Which tree it is of."""
     branches: tuple[int, ...]
     """Which of that tree's branches it has, ascending."""
-    tokens: TokenisedTree
+    encoded: Any
+    """The tree with these branches."""
     whole: bool
     """Whether it has all of them."""
 
 
-def cut_to_budget(trees: Sequence[TokenisedTree], packing: Packing, budget: int) -> list[Piece]:
-    """Return TREES, those of more than BUDGET tokens in pieces that share prompt and prefix anew.
+def cut_to_budget(trees: Sequence[Any], measure: Measure, budget: int) -> list[Piece]:
+    """Return encoded TREES, those larger than BUDGET in pieces that share prompt and prefix anew.
 
-    Log-probs of a branch do not depend on the others, so cutting changes none. A single branch
-    above the budget is a piece of its own.
+    A branch's numbers do not depend on the others, so cutting changes none. A single branch above
+    the budget is a piece of its own.
     """
     pieces = []
     for index, tree in enumerate(trees):
-        if packing.tokens(tree) <= budget or len(tree.branches) < 2:
-            pieces.append(Piece(index, tuple(range(len(tree.branches))), tree, True))
+        count = len(tree.step_ends)
+        if measure.size(tree) <= budget or count < 2:
+            pieces.append(Piece(index, tuple(range(count)), tree, True))
         else:
-            pieces.extend(_cut(index, tree, packing, budget))
+            pieces.extend(_cut(index, tree, measure, budget))
     return pieces
 
 
-def _cut(index: int, tree: TokenisedTree, packing: Packing, budget: int) -> Iterator[Piece]:
-    """Take branches in the order of their ids, so that neighbours share the most."""
-    prompts = tree.prompts
-    order = sorted(range(len(tree.branches)), key=lambda k: (*prompts[k], *tree.branches[k]))
+def _cut(index: int, tree: Any, measure: Measure, budget: int) -> Iterator[Piece]:
     taken: list[int] = []
-    for branch in order:
-        if taken and packing.tokens(tree.only([*taken, branch])) > budget:
+    for branch in measure.neighbours(tree):
+        if taken and measure.size(tree.only([*taken, branch])) > budget:
             yield _piece(index, tree, taken)
             taken = []
         taken.append(branch)
     yield _piece(index, tree, taken)
 
 
-def _piece(index: int, tree: TokenisedTree, branches: list[int]) -> Piece:
+def _piece(index: int, tree: Any, branches: list[int]) -> Piece:
     kept = sorted(branches)
-    return Piece(index, tuple(kept), tree.only(kept), len(kept) == len(tree.branches))
+    return Piece(index, tuple(kept), tree.only(kept), len(kept) == len(tree.step_ends))
 
 
-def in_budget(pieces: Sequence[Piece], packing: Packing, budget: int) -> Iterator[list[Piece]]:
-    """Yield PIECES in their order, as many at a time as BUDGET tokens hold, and at least one.
+def in_budget(pieces: Sequence[Piece], measure: Measure, budget: int) -> Iterator[list[Piece]]:
+    """Yield PIECES in their order, as many at a time as BUDGET holds, and at least one.
 
     What is left of the pieces after some batches gives the batches that would have followed.
     """
     batch: list[Piece] = []
-    tokens = 0
+    total = 0
     for piece in pieces:
-        size = packing.tokens(piece.tokens)
-        if batch and tokens + size > budget:
+        size = measure.size(piece.encoded)
+        if batch and total + size > budget:
             yield batch
-            batch, tokens = [], 0
+            batch, total = [], 0
         batch.append(piece)
-        tokens += size
+        total += size
     if batch:
         yield batch

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from prefrun.needs import KNOWN
 from prefrun.policy.batch import BranchBatch
 from prefrun.policy.packing import PLAIN, Packing
 from prefrun.policy.policy import BranchLogps
@@ -18,16 +19,16 @@ from prefrun.policy.rows import make_rows
 from prefrun.policy.tokenise import TokenisedTree, step_of_token
 from prefrun.records.tree import PreferenceTree
 
-STEP_EMBEDDINGS = "step_embeddings"
-OBJECTIVE = "objective/"
-"""Prefix of the keys that hold one objective's scores."""
+OBJECTIVE, PER_BRANCH, PER_TOKEN = "objective/", "branch/", "token/"
+"""Prefixes of the keys that hold one objective's scores, and the records' own numbers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A tokenised tree with all that its tree says about its branches."""
+    """A tree as a model reads it, with all that the tree says about its branches."""
 
-    tokens: TokenisedTree
+    encoded: Any
+    """See `prefrun.models.kind.Encoded`; of a language model a TokenisedTree."""
     scores: tuple[float, ...]
     ranks: tuple[int, ...]
     weight: float
@@ -40,12 +41,16 @@ class Example:
     """Per branch, [T_k] log-probs of its tokens under the reference."""
     annotator: str = ""
     """Who judged the tree; '' where that is unknown."""
+    branch_extras: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """Per name that every branch has in `Branch.extras`, one number per branch."""
+    token_extras: Mapping[str, tuple[tuple[float, ...], ...]] = field(default_factory=dict)
+    """The same of `Branch.token_extras`: per branch, one number per token."""
 
     @classmethod
     def of(
         cls,
         tree: PreferenceTree,
-        tokens: TokenisedTree,
+        encoded: Any,
         objective: str,
         reference: BranchLogps | None = None,
     ) -> Example:
@@ -53,7 +58,7 @@ class Example:
         names = [set(branch.scores) for branch in tree.branches]
         shared = sorted(set.intersection(*names)) if names else []
         return cls(
-            tokens=tokens,
+            encoded=encoded,
             scores=tuple(tree.labels(objective)),
             ranks=tuple(tree.ranks(objective)),
             weight=tree.weight,
@@ -68,18 +73,34 @@ class Example:
             },
             reference=reference.token_logps if reference else None,
             annotator=tree.annotator or "",
+            branch_extras=_shared([branch.extras for branch in tree.branches]),
+            token_extras=_shared([branch.token_extras for branch in tree.branches]),
         )
+
+
+def _shared(rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Any, ...]]:
+    """Return, by the names that all ROWS have, their values."""
+    if not rows or not any(rows):
+        return {}
+    names = set.intersection(*(set(row) for row in rows))
+    return {name: tuple(row[name] for row in rows) for name in sorted(names)}
 
 
 def collate(
     examples: Sequence[Example], pad_token_id: int, packing: Packing = PLAIN
 ) -> dict[str, Any]:
-    """Return B examples as a flat dict of tensors, plus 'ids' and 'annotators', tuples of str.
+    """Return B tokenised examples with their labels: see `collate_tokens` and `with_labels`."""
+    trees = [example.encoded for example in examples]
+    return with_labels(collate_tokens(trees, pad_token_id, packing), examples)
 
-    It passes `transformers.Trainer` and accelerate unharmed. Read it with `token_logprobs` and
-    `branch_batch`. Reference and objectives are in it only where every example has them.
+
+def with_labels(batch: dict[str, Any], examples: Sequence[Example]) -> dict[str, Any]:
+    """Add the labels of B EXAMPLES to BATCH, which has their `layout`, and return it.
+
+    It is a flat dict of tensors, plus 'ids' and 'annotators', tuples of str, and passes
+    `transformers.Trainer` and accelerate unharmed. Read it with `branch_batch`. Reference and
+    objectives are in it only if every example has them.
     """
-    batch = collate_tokens([example.tokens for example in examples], pad_token_id, packing)
     trees, branches, _ = batch["token_mask"].shape
     shared = set.intersection(*(set(example.objectives) for example in examples))
 
@@ -89,7 +110,8 @@ def collate(
     step_scores = torch.full((trees, branches, batch["steps"]), math.nan)
     for b, example in enumerate(examples):
         for k, scores in enumerate(example.step_scores):
-            step_scores[b, k, : len(scores)] = torch.tensor(scores)
+            if len(scores) <= batch["steps"]:  # else the model knows no steps
+                step_scores[b, k, : len(scores)] = torch.tensor(scores)
     batch |= {
         "scores": padded([example.scores for example in examples], torch.float32),
         "ranks": padded([example.ranks for example in examples], torch.int64),
@@ -101,6 +123,11 @@ def collate(
     for name in sorted(shared):
         rows = [example.objectives[name] for example in examples]
         batch[OBJECTIVE + name] = padded(rows, torch.float32)
+    for name, rows in _shared_rows([example.branch_extras for example in examples]):
+        batch[PER_BRANCH + name] = padded(rows, torch.float32)
+    for name, rows in _shared_rows([example.token_extras for example in examples]):
+        flat = torch.tensor(_fitting(examples, rows), dtype=torch.float32)
+        batch[PER_TOKEN + name] = lay_out(flat, batch["slot"], batch["token_mask"])
     references = [example.reference for example in examples]
     if None not in references:
         values = [logps for reference in references for logps in reference or ()]
@@ -109,27 +136,54 @@ def collate(
     return batch
 
 
+def _shared_rows(
+    extras: Sequence[Mapping[str, tuple[Any, ...]]],
+) -> Iterator[tuple[str, list[tuple[Any, ...]]]]:
+    """Yield the names that all examples have, with each one's values."""
+    for name, rows in _shared(extras).items():
+        yield name, list(rows)
+
+
+def _fitting(examples: Sequence[Example], rows: Sequence[tuple[Any, ...]]) -> list[float]:
+    """Return one number per token that was not truncated, over all branches."""
+    return [
+        number
+        for example, branches in zip(examples, rows, strict=True)
+        for ends, numbers in zip(example.encoded.step_ends, branches, strict=True)
+        for number in numbers[: ends[-1] if ends else 0]
+    ]
+
+
 def collate_tokens(
     trees: Sequence[TokenisedTree], pad_token_id: int, packing: Packing = PLAIN
 ) -> dict[str, Any]:
     """Return the part of a batch that a model needs, without labels: the rows that PACKING makes.
 
     'source' [U] is where, in the flattened rows, each of U distinct tokens is predicted, 'place'
-    [U] where it stands; 'target' [U] its id; 'gather' [N] which of the U each branch's tokens are;
-    'slot' [N] their places in a flattened [B, K, T].
+    [U] where it stands; 'target' [U] its id; 'gather' [N] which of the U each branch's tokens are.
+    The rest is `layout`.
     """
-    most = max((len(tree.branches) for tree in trees), default=0) or 1
-    longest = max((len(ids) for tree in trees for ids in tree.branches), default=0) or 1
+    return make_rows(trees, pad_token_id, packing) | layout(trees)
+
+
+def layout(trees: Sequence[Any]) -> dict[str, Any]:
+    """Return which numbers of a padded [B, K, T] the encoded TREES have, and whose they are.
+
+    'slot' [N] is where, in a flattened [B, K, T], the N real ones stand.
+    """
+    most = max((len(tree.step_ends) for tree in trees), default=0) or 1
+    lengths = [[ends[-1] if ends else 0 for ends in tree.step_ends] for tree in trees]
+    longest = max((length for row in lengths for length in row), default=0) or 1
     step_index = np.zeros((len(trees) * most, longest), dtype=np.int64)
     token_mask = np.zeros((len(trees) * most, longest), dtype=np.bool_)
     branch_mask = np.zeros((len(trees), most), dtype=np.bool_)
-    for b, tree in enumerate(trees):
-        branch_mask[b, : len(tree.branches)] = True
-        for k, (ids, ends) in enumerate(zip(tree.branches, tree.step_ends, strict=True)):
-            step_index[b * most + k, : len(ids)] = step_of_token(ends)
-            token_mask[b * most + k, : len(ids)] = True
+    for b, (tree, row) in enumerate(zip(trees, lengths, strict=True)):
+        branch_mask[b, : len(row)] = True
+        for k, (length, ends) in enumerate(zip(row, tree.step_ends, strict=True)):
+            step_index[b * most + k, :length] = step_of_token(ends)
+            token_mask[b * most + k, :length] = True
     shape = (len(trees), most, longest)
-    return make_rows(trees, pad_token_id, packing) | {
+    return {
         "slot": torch.from_numpy(np.flatnonzero(token_mask)),
         "token_mask": torch.from_numpy(token_mask).view(shape),
         "branch_mask": torch.from_numpy(branch_mask),
@@ -149,7 +203,8 @@ def branch_batch(
     batch: Mapping[str, Any], token_logps: Tensor, extras: Mapping[str, Tensor]
 ) -> BranchBatch:
     """Join a collated batch with the policy's log-probs [B, K, T] and extras, for a loss."""
-    per_token = {name: values for name, values in extras.items() if name != STEP_EMBEDDINGS}
+    hidden = {name: values for name, values in extras.items() if _is_hidden(name)}
+    per_token = {name: values for name, values in extras.items() if name not in hidden}
     return BranchBatch(
         policy_token_logps=token_logps,
         token_mask=batch["token_mask"],
@@ -161,13 +216,18 @@ def branch_batch(
         step_index=batch["step_index"],
         step_scores=batch["step_scores"],
         reference_token_logps=batch.get("reference_token_logps"),
-        objectives={
-            key.removeprefix(OBJECTIVE): value
-            for key, value in batch.items()
-            if key.startswith(OBJECTIVE)
-        },
-        extras=per_token,
-        step_embeddings=extras.get(STEP_EMBEDDINGS),
+        objectives=_prefixed(batch, OBJECTIVE),
+        branch_extras=_prefixed(batch, PER_BRANCH),
+        extras={**_prefixed(batch, PER_TOKEN), **per_token},
+        **hidden,
         ids=batch["ids"],
         annotators=batch["annotators"],
     )
+
+
+def _prefixed(batch: Mapping[str, Any], prefix: str) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): batch[key] for key in batch if key.startswith(prefix)}
+
+
+def _is_hidden(name: str) -> bool:
+    return name in KNOWN and KNOWN[name].is_hidden

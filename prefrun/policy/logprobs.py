@@ -6,7 +6,8 @@ positions times vocabulary. Softmax sums are in float32.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import torch
@@ -14,11 +15,12 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from prefrun.errors import PluginError
+from prefrun.needs import tensors_of
 from prefrun.policy.attention.switch import is_active, is_checkpointing, tree_attention
-from prefrun.policy.collate import STEP_EMBEDDINGS, lay_out
+from prefrun.policy.collate import lay_out
 from prefrun.policy.head import Head, ToLogits, at_head
+from prefrun.policy.hidden_states import HIDDEN_STATES
 from prefrun.policy.linear_logps import Extra, chunk_rows, linear_logps
-from prefrun.policy.step_embeddings import step_embeddings
 
 Result = TypeVar("Result")
 
@@ -41,31 +43,30 @@ def token_logprobs(
 
     MODEL is a transformers causal language model, wrapped or not; BATCH comes from `collate`.
     Both results are [B, K, T] float32 (float64 of a float64 model), 0 outside `token_mask`;
-    extras carry no gradient, but for 'step_embeddings' [B, K, S, H]. Raises PluginError for a need
-    the host does not know.
+    extras carry no gradient, but for those of HIDDEN_STATES. Raises PluginError for a need the host
+    does not know.
     """
-    wanted = sorted(needs - {"reference", STEP_EMBEDDINGS})
+    named = tensors_of(needs)
+    states = [name for name in named if name in HIDDEN_STATES]
+    wanted = [name for name in named if name not in HIDDEN_STATES]
     unknown = [name for name in wanted if name not in EXTRAS]
     if unknown:
         raise PluginError(
-            f"the algorithm needs {unknown}, which the host cannot compute; "
-            f"it knows {['reference', STEP_EMBEDDINGS, *EXTRAS]}"
+            f"the algorithm needs {unknown}, which a language model does not give; "
+            f"it gives {sorted([*EXTRAS, *HIDDEN_STATES])}"
         )
 
     def score(features: Tensor, to_logits: ToLogits) -> tuple[Tensor, ...]:
         extras = [EXTRAS[name] for name in wanted]
         columns = _score(select(features, batch), to_logits, batch["target"], extras)
-        if STEP_EMBEDDINGS not in needs:
-            return columns
-        places = features.flatten(0, 1).index_select(0, batch["place"])
-        return (*columns, step_embeddings(places, batch))
+        return (*columns, *(HIDDEN_STATES[name](features, batch) for name in states))
 
     columns = run_to_head(model, batch, score)
     logps, *extras = (
         lay_out(values.index_select(0, batch["gather"]), batch["slot"], batch["token_mask"])
         for values in columns[: 1 + len(wanted)]
     )
-    more = {STEP_EMBEDDINGS: columns[-1]} if STEP_EMBEDDINGS in needs else {}
+    more = dict(zip(states, columns[1 + len(wanted) :], strict=True))
     return logps, dict(zip(wanted, extras, strict=True)) | more
 
 
@@ -76,9 +77,17 @@ def run_to_head(
 
     Raises PluginError where gradient checkpointing would attend again outside `tree_attention`.
     """
+    with attending(model, batch) as inputs:
+        return at_head(model, inputs, use)
+
+
+@contextmanager
+def attending(model: Any, batch: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the inputs that BATCH has for a transformers MODEL, which attends as they need."""
     layout = batch.get("tree_layout")
     if layout is None:
-        return at_head(model, {name: batch[name] for name in PLAIN_INPUTS}, use)
+        yield {name: batch[name] for name in PLAIN_INPUTS}
+        return
     if torch.is_grad_enabled() and is_checkpointing(model) and not is_active(model):
         raise PluginError(
             "packed trees with gradient checkpointing: put forward and backward pass into "
@@ -87,7 +96,7 @@ def run_to_head(
     inputs = {name: batch[name] for name in ("input_ids", "position_ids")}
     inputs["tree_layout"] = layout.to(batch["input_ids"].device)
     with tree_attention(model):
-        return at_head(model, inputs, use)
+        yield inputs
 
 
 def select(features: Tensor, batch: Mapping[str, Any]) -> Tensor:

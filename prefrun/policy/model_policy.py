@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 
 from prefrun.errors import ConfigError
+from prefrun.models.text import LanguageModel
 from prefrun.policy.adapter import adapter_disabled, has_adapter
+from prefrun.policy.attention.switch import plain_attention
 from prefrun.policy.budget import cut_to_budget, in_budget
 from prefrun.policy.collate import collate_tokens
 from prefrun.policy.head import ToLogits
@@ -45,6 +47,10 @@ class ModelPolicy:
         self.loaded, self.tokeniser, self.batch_size = loaded, tokeniser, batch_size
         self.packing, self.budget = packing, budget
         self._beneath = False
+
+    @property
+    def _kind(self) -> LanguageModel:
+        return LanguageModel(self.loaded, self.packing)
 
     @property
     def has_adapter(self) -> bool:
@@ -96,11 +102,8 @@ class ModelPolicy:
         """See `Policy.logps`."""
         tokenised = self.tokeniser.tokenise_all(trees)
         result = [[torch.empty(0)] * len(tree.branches) for tree in tokenised]
-        pad = self.loaded.tokenizer.pad_token_id
         with self._in_use():
-            for batch in scored_batches(
-                self.loaded.model, tokenised, pad, self.packing, self.budget
-            ):
+            for batch in scored_batches(self._kind, tokenised, self.budget):
                 for piece, logps in batch:
                     for branch, values in zip(piece.branches, logps.token_logps, strict=True):
                         result[piece.index][branch] = values
@@ -135,7 +138,7 @@ class ModelPolicy:
         order = [pieces[index] for index in longest_first(tokenised)]
         sums = [0.0] * len(trees)
         for batch in in_budget(order, self.packing, self.budget):
-            values = self._kl_of([piece.tokens for piece in batch], other)
+            values = self._kl_of([piece.encoded for piece in batch], other)
             for piece, value in zip(batch, values, strict=True):
                 sums[piece.index] = value
         return sums
@@ -182,7 +185,8 @@ class ModelPolicy:
     @contextmanager
     def _in_use(self) -> Iterator[None]:
         beneath = adapter_disabled(self.loaded.model) if self._beneath else nullcontext()
-        with inference(self.loaded.model), beneath:
+        model = self.loaded.model
+        with inference(model), beneath, plain_attention(model):
             yield
 
 

@@ -20,11 +20,16 @@ class Packing:
     note: str = ""
     """Why it is this one, for the run's header."""
 
-    def tokens(self, tree: TokenisedTree) -> int:
+    def size(self, tree: TokenisedTree) -> int:
         """Return how many tokens TREE adds to a forward pass, padding left aside."""
         if self.kernel is not None:
             return len(tree.trie)
         return sum(map(len, tree.prompts)) + sum(map(len, tree.branches))
+
+    def neighbours(self, tree: TokenisedTree) -> list[int]:
+        """Return the branches of TREE in the order of their ids: neighbours share the most."""
+        prompts = tree.prompts
+        return sorted(range(len(prompts)), key=lambda k: (*prompts[k], *tree.branches[k]))
 
 
 PLAIN = Packing(None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from torch import Tensor
 
@@ -10,17 +11,18 @@ from prefrun.errors import PrefrunError
 from prefrun.policy.adapter import adapter_disabled
 from prefrun.policy.cache import ReferenceCache, path_key
 from prefrun.policy.fingerprint import weights_version
-from prefrun.policy.packing import Packing
 from prefrun.policy.policy import BranchLogps, LoadedModel
 from prefrun.policy.scoring import scored_batches
 from prefrun.policy.tokenise import TokenisedTree
 
+if TYPE_CHECKING:
+    from prefrun.models.text import LanguageModel
+
 
 def reference_logps(
-    loaded: LoadedModel,
+    model: LanguageModel,
     trees: Sequence[TokenisedTree],
     cache: ReferenceCache | None,
-    packing: Packing,
     budget: int,
     show: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[BranchLogps]:
@@ -31,6 +33,7 @@ def reference_logps(
     pass goes on with the same batches. SHOW is called with the branches done and in all. Raises
     PrefrunError where the weights are no longer those of `loaded.fingerprint`.
     """
+    loaded = model.loaded
     _check_frozen(loaded)
     keys = [
         [
@@ -44,9 +47,7 @@ def reference_logps(
     show(len(known), len(wanted))
     missing, missing_keys = _missing(trees, keys, known)
     with adapter_disabled(loaded.model):
-        for batch in scored_batches(
-            loaded.model, missing, loaded.tokenizer.pad_token_id, packing, budget
-        ):
+        for batch in scored_batches(model, missing, budget):
             fresh: dict[bytes, Tensor] = {}
             for piece, logps in batch:
                 row = [missing_keys[piece.index][branch] for branch in piece.branches]

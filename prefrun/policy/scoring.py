@@ -1,33 +1,34 @@
-"""Log-probs of many tokenised trees without gradient, batch by batch."""
+"""Numbers of many encoded trees without gradient, batch by batch."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from prefrun.policy.budget import Piece, cut_to_budget, in_budget
-from prefrun.policy.collate import collate_tokens
-from prefrun.policy.logprobs import token_logprobs
-from prefrun.policy.packing import Packing
+from prefrun.policy.collate import layout
 from prefrun.policy.policy import BranchLogps
 from prefrun.policy.tokenise import TokenisedTree
 
+if TYPE_CHECKING:
+    from prefrun.models.kind import ModelKind
+
 
 def scored_batches(
-    model: Any, trees: Sequence[TokenisedTree], pad_token_id: int, packing: Packing, budget: int
+    kind: ModelKind, trees: Sequence[Any], budget: int
 ) -> Iterator[list[tuple[Piece, BranchLogps]]]:
-    """Yield pieces of up to BUDGET tokens in all, and their log-probs, until every tree is done.
+    """Yield pieces of size BUDGET in all, and their numbers, until every encoded tree is done.
 
-    A log-prob depends on its batch's shape in the last bits (about 1e-7 in float32). Batches follow
-    `longest_first`, so the same set of trees gives the same bits, and another set may not.
+    A number depends on its batch's shape in the last bits (about 1e-7 in float32). Batches follow
+    `ModelKind.order`, so the same set of trees gives the same bits, and another set may not.
     """
-    pieces = cut_to_budget(trees, packing, budget)
-    order = longest_first([piece.tokens for piece in pieces])
-    for batch in in_budget([pieces[index] for index in order], packing, budget):
-        scored = _score(model, [piece.tokens for piece in batch], pad_token_id, packing)
+    pieces = cut_to_budget(trees, kind, budget)
+    order = kind.order([piece.encoded for piece in pieces])
+    for batch in in_budget([pieces[index] for index in order], kind, budget):
+        scored = _score(kind, [piece.encoded for piece in batch])
         yield list(zip(batch, scored, strict=True))
 
 
@@ -43,16 +44,20 @@ def longest_first(trees: Sequence[TokenisedTree]) -> list[int]:
     return sorted(range(len(trees)), key=size, reverse=True)
 
 
-def _score(
-    model: Any, trees: list[TokenisedTree], pad_token_id: int, packing: Packing
-) -> list[BranchLogps]:
-    if not any(tree.branches for tree in trees):
+def _score(kind: ModelKind, trees: list[Any]) -> list[BranchLogps]:
+    if not any(tree.step_ends for tree in trees):
         return [BranchLogps(()) for _ in trees]
-    batch = to_device(collate_tokens(trees, pad_token_id, packing), model.device)
-    with inference(model):
-        logps = token_logprobs(model, batch)[0].cpu()
+    batch = to_device(kind.collate(trees) | layout(trees), kind.device)
+    batch |= kind.draw(batch, torch.Generator().manual_seed(0))
+    with inference(kind.module):
+        numbers = kind.forward(kind.module, batch, ())[0].cpu()
     return [
-        BranchLogps(tuple(logps[b, k, : len(ids)].clone() for k, ids in enumerate(tree.branches)))
+        BranchLogps(
+            tuple(
+                numbers[b, k, : ends[-1] if ends else 0].clone()
+                for k, ends in enumerate(tree.step_ends)
+            )
+        )
         for b, tree in enumerate(trees)
     ]
 

@@ -185,6 +185,9 @@ class Tokeniser:
             lost_prompts += kept[0] != tuple(whole[0])
             prompts += _checked(kept, tree.id)
             for prompt, ids, steps in zip(kept, part.answers, part.step_ends, strict=False):
+                own = tree.branches[len(answers)].ids
+                if own is not None:  # the very tokens that were sampled
+                    ids, steps = list(own), [len(own)]
                 fitting = self.limit.truncate_answer(ids, len(prompt))
                 lost_answers += len(fitting) < len(ids)
                 answers.append(fitting)

@@ -55,6 +55,11 @@ def check_launch(plan: Plan, algorithm: Algorithm) -> None:
             f"launch.strategy={launch.strategy}, but algo={name} is no loss: it owns its run, and "
             "one process carries that out\n  remedy: launch=none"
         )
+    if launch.strategy != DDP and hasattr(plan.build("model"), "gives"):  # of a kind of its own
+        raise ConfigError(
+            f"launch.strategy={launch.strategy} shards language models only, and model="
+            f"{plan.chosen['model'].name} is none\n  remedy: launch.strategy=ddp"
+        )
     if launch.strategy == DEEPSPEED and find_spec("deepspeed") is None:
         raise ConfigError(
             "launch.strategy=deepspeed needs DeepSpeed, which is not installed\n"

@@ -62,6 +62,15 @@ class Branch:
     first step (joint preferences); else no token of a prompt is."""
     tool_calls: str = ""
     """The tool calls at the end of this answer to a chat: JSON text of a list, '' for none."""
+    features: Any = field(default=None, compare=False)
+    """Vector of numbers [D], numpy, for models that score features and no text."""
+    ids: tuple[int, ...] | None = None
+    """The tokens of an answer of one step as a model sampled them, its end of turn included if it
+    ended; None = the tokenizer makes them of the text."""
+    extras: Mapping[str, float] = field(default_factory=dict)
+    """Numbers for the loss, by name: `BranchBatch.branch_extras`."""
+    token_extras: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """Numbers for the loss, one per token in `ids`: `BranchBatch.extras`."""
 
     @property
     def text(self) -> str:
@@ -161,6 +170,15 @@ def _validate_branch(branch: Branch, where: str, record: str) -> None:
     for number, step in enumerate(branch.steps):
         if step.score is not None and not _is_finite(step.score):
             raise _not_finite(step.score, record, f"{where}.steps[{number}].score")
+    if branch.ids is not None and len(branch.steps) != 1:
+        raise DataError("ids of several steps", record=record, field=f"{where}.ids")
+    lengths = {name: len(values) for name, values in branch.token_extras.items()}
+    if any(length != len(branch.ids or ()) for length in lengths.values()):
+        raise DataError(
+            f"{lengths} numbers for {len(branch.ids or ())} tokens in ids",
+            record=record,
+            field=f"{where}.token_extras",
+        )
     rank = branch.rank
     if rank is not None and (isinstance(rank, bool) or not isinstance(rank, int) or rank < 1):
         raise DataError(

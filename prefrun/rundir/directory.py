@@ -10,6 +10,7 @@ from typing import Any
 from prefrun.errors import ConfigError
 from prefrun.rundir.files import plain, write_atomically
 from prefrun.rundir.lock import LOCK_FILE
+from prefrun.rundir.progress import newest
 
 MARKS = ("status.json", "manifest.json", "config.yaml")
 """A folder that holds one of these is a run directory, even if the run was cut at its start."""
@@ -114,24 +115,23 @@ class RunDirectory:
         """Folder of checkpoint-N folders, N = optimizer step."""
         return self.path / "checkpoints"
 
-    def round_checkpoints(self, round: int | None) -> Path:
-        """Folder of one ROUND's checkpoint-N folders; None: of a training without rounds."""
-        return self.checkpoints if round is None else self.checkpoints / f"round-{round}"
+    def checkpoints_of(self, training: str) -> Path:
+        """Folder of the checkpoint-N folders of the TRAINING of that name; '': of the only one."""
+        return self.checkpoints / training
 
-    def last_checkpoint(self, round: int | None = None) -> Path | None:
+    def last_checkpoint(self, training: str = "") -> Path | None:
         """Return the checkpoint of the highest step; None where there is none.
 
         A folder gets its name checkpoint-N only once it is whole.
         """
-        folder = self.round_checkpoints(round)
+        folder = self.checkpoints_of(training)
         steps = _numbers(folder, "checkpoint-")
         return folder / f"checkpoint-{max(steps)}" if steps else None
 
     def checkpointed_steps(self) -> int:
-        """Return the optimizer steps behind the last checkpoint, those of earlier rounds too."""
-        rounds: list[int | None] = [*_numbers(self.checkpoints, "round-")] or [None]
-        found = [self.last_checkpoint(round) for round in rounds]
-        return sum(int(path.name.removeprefix("checkpoint-")) for path in found if path)
+        """Return the run's optimizer steps behind the newest checkpoint."""
+        found = newest(self.checkpoints)
+        return int(found["steps"]) if found else 0
 
     @property
     def model(self) -> Path:

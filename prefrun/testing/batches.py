@@ -8,14 +8,21 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from prefrun.needs import (
+    HIDDEN,
+    LAST_HIDDEN,
+    PROMPT_HIDDEN,
+    STEP_EMBEDDINGS,
+    need_called,
+    tensors_of,
+)
 from prefrun.policy.batch import BranchBatch, competition_ranks
-from prefrun.policy.collate import STEP_EMBEDDINGS
 from prefrun.testing.reshaping import cast
 
 STEPS = 2
 """Steps per branch, where it has as many tokens."""
 WIDTH = 5
-"""Of a step's embedding."""
+"""Of a hidden state."""
 ANNOTATORS = ("anna", "", "ben")
 OBJECTIVES = ("helpfulness", "honesty")
 """Objectives beside 'overall'."""
@@ -65,6 +72,9 @@ def make_batch(
         # log sum_v p(v)^2 of a position lies between 2 log p(y) and 0
         extras={n: policy * (2 * _uniform(policy.shape, draw)) for n in _extra_names(needs)},
         step_embeddings=_embeddings(step_scores, draw) if STEP_EMBEDDINGS in needs else None,
+        last_hidden=_states(branch_mask, draw) if LAST_HIDDEN in needs else None,
+        prompt_hidden=_states(torch.ones(trees).bool(), draw) if PROMPT_HIDDEN in needs else None,
+        hidden=_states(token_mask, draw) if HIDDEN in needs else None,
         ids=tuple(f"tree-{number}" for number in range(trees)),
         annotators=tuple(ANNOTATORS[number % len(ANNOTATORS)] for number in range(trees)),
     )
@@ -83,7 +93,7 @@ def with_scores(batch: BranchBatch, scores: Tensor) -> BranchBatch:
 
 
 def _extra_names(needs: Collection[str]) -> list[str]:
-    return sorted(set(needs) - {"reference", STEP_EMBEDDINGS})
+    return [name for name in tensors_of(needs) if not need_called(name).is_hidden]
 
 
 def _uniform(shape: tuple[int, ...], draw: torch.Generator) -> Tensor:
@@ -107,6 +117,12 @@ def _embeddings(step_scores: Tensor, draw: torch.Generator) -> Tensor:
     """[B, K, S, H] numbers in -1..1, 0 where there is no step."""
     values = 2 * _uniform((*step_scores.shape, WIDTH), draw) - 1
     return values.masked_fill(step_scores.isnan()[..., None], 0.0)
+
+
+def _states(mask: Tensor, draw: torch.Generator) -> Tensor:
+    """[..., H] numbers in -1..1, 0 in the padding."""
+    values = 2 * _uniform((*mask.shape, WIDTH), draw) - 1
+    return values.masked_fill(~mask[..., None], 0.0)
 
 
 def _steps(lengths: Tensor, tokens: int, draw: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -23,8 +23,12 @@ AXES = {
     "step_scores": "BKS",
     "reference_token_logps": "BKT",
     "objectives": "BK",
+    "branch_extras": "BK",
     "extras": "BKT",
     "step_embeddings": "BKSH",
+    "last_hidden": "BKH",
+    "prompt_hidden": "BH",
+    "hidden": "BKTH",
 }
 """What the axes of a field are: trees, branches, tokens, steps, hidden states."""
 
@@ -39,6 +43,9 @@ GARBAGE: dict[str, Any] = {
     "step_index": 1,
     "step_scores": 33.0,
     "step_embeddings": 6.0,
+    "last_hidden": -7.0,
+    "hidden": 5.0,
+    "branch_extras": -3.0,
 }
 """What `spoil_padding` writes, by field."""
 
@@ -118,9 +125,9 @@ def spoil_padding(batch: BranchBatch) -> BranchBatch:
         if name not in GARBAGE:
             return tensor
         mask = batch.branch_mask
-        if AXES[name] == "BKT":
+        if "T" in AXES[name]:
             mask = batch.token_mask
-        elif "S" in AXES[name]:
+        if mask.dim() < tensor.dim():
             mask = mask.view(*mask.shape, *[1] * (tensor.dim() - 2)).expand(tensor.shape)
         return tensor.masked_fill(~mask, GARBAGE[name])
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from prefrun.algorithm import LossAlgorithm
+from prefrun.models.kind import ModelKind
 
 FILE = "algorithm.pt"
 """In a checkpoint: the module's parameters and buffers."""
@@ -18,12 +19,12 @@ FILE = "algorithm.pt"
 class Companion:
     """An algorithm's module, its gradients, and the sums of a step."""
 
-    def __init__(self, algorithm: LossAlgorithm, model: Any) -> None:
-        """Make the module, on MODEL's device."""
+    def __init__(self, algorithm: LossAlgorithm, kind: ModelKind) -> None:
+        """Make the module, on the device of the model of KIND."""
         self.algorithm = algorithm
-        self.hidden_size: int = model.config.get_text_config().hidden_size
+        self.hidden_size = kind.hidden_size
         module = algorithm.make_module(self.hidden_size)
-        algorithm.module = None if module is None else module.to(model.device).train()
+        algorithm.module = None if module is None else module.to(kind.device).train()
         self._sums: dict[str, Tensor] = {}
 
     @property

@@ -17,8 +17,9 @@ from torch import Tensor
 from prefrun.algorithm import LossAlgorithm
 from prefrun.console import console
 from prefrun.errors import DataError
+from prefrun.needs import KNOWN, Per, need_called, tensors_of
 from prefrun.policy.batch import BranchBatch
-from prefrun.policy.collate import STEP_EMBEDDINGS, branch_batch
+from prefrun.policy.collate import branch_batch
 from prefrun.schema import ERROR
 from prefrun.training.finite import some_of
 
@@ -88,10 +89,18 @@ def blank_extras(inputs: Mapping[str, Any], algorithm: LossAlgorithm, width: int
     WIDTH: that of the policy's hidden states.
     """
     mask = inputs["token_mask"]
-    zeros = torch.zeros(mask.shape, device=mask.device)
-    extras = {name: zeros for name in algorithm.needs - {"reference"}}
-    if STEP_EMBEDDINGS in extras:
-        extras[STEP_EMBEDDINGS] = zeros.new_zeros((*mask.shape[:2], inputs["steps"], width))
+    trees, branches, longest = mask.shape
+    shapes = {
+        Per.token: (trees, branches, longest),
+        Per.step: (trees, branches, inputs["steps"]),
+        Per.branch: (trees, branches),
+        Per.tree: (trees,),
+    }
+    extras = {}
+    for name in tensors_of(algorithm.needs):
+        need = need_called(name)
+        shape = shapes[need.per] + ((width,) if need.is_hidden else ())
+        extras[name] = torch.zeros(shape, device=mask.device)
     return extras
 
 
@@ -109,9 +118,9 @@ def can_teach(
         draw = torch.Generator().manual_seed(0)
         for logps in _tried(inputs, draw):
             extras = blank_extras(inputs, algorithm, width)
-            if STEP_EMBEDDINGS in extras:
-                shape = extras[STEP_EMBEDDINGS].shape
-                extras[STEP_EMBEDDINGS] = torch.randn(shape, generator=draw).to(logps)
+            for name in extras:
+                if need_called(name).is_hidden:
+                    extras[name] = torch.randn(extras[name].shape, generator=draw).to(logps)
             if _has_gradient(algorithm, inputs, branch_batch(inputs, logps, extras), parameters):
                 return True
     return False
@@ -143,9 +152,10 @@ def _has_gradient(
     parameters: Sequence[Tensor],
 ) -> bool:
     """Whether the loss of BATCH changes with its log-probs, its embeddings or PARAMETERS."""
-    leaves = [batch.policy_token_logps.requires_grad_()]
-    if batch.step_embeddings is not None:
-        leaves.append(batch.step_embeddings.requires_grad_())
+    states = (getattr(batch, name) for name, need in KNOWN.items() if need.is_hidden)
+    leaves = [batch.policy_token_logps, *(state for state in states if state is not None)]
+    for leaf in leaves:
+        leaf.requires_grad_()
     with torch.enable_grad():
         loss = algorithm.loss(batch).loss
     if not loss.requires_grad:
@@ -156,7 +166,8 @@ def _has_gradient(
         return True
     if logps is None:
         return False
-    own = logps.flatten()[inputs["slot"]]
-    distinct = own.new_zeros(len(inputs["target"])).index_add(0, inputs["gather"], own)
+    own = distinct = logps.flatten()[inputs["slot"]]
+    if "gather" in inputs:  # equal tokens are one number of the model's
+        distinct = own.new_zeros(len(inputs["target"])).index_add(0, inputs["gather"], own)
     limit = ROUNDING * own.abs().amax() if len(own) else 0.0
     return not bool((distinct.abs() <= limit).all())  # NaN counts as a gradient

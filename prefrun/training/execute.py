@@ -34,7 +34,6 @@ from prefrun.training.cost import CostMeter
 from prefrun.training.record import record_machine, record_model, record_usable
 from prefrun.training.saving import save_model
 from prefrun.training.session import Session
-from prefrun.training.start import check_start
 
 if TYPE_CHECKING:
     from prefrun.job import Job, Stopwatch
@@ -74,7 +73,7 @@ def execute(run: Run, job: Job, tracker: Tracker, watch: Stopwatch) -> dict[str,
             save_model(session, directory)
         summary = build_summary(
             run=run,
-            model=session.loaded.name if algorithm.uses_model else NO_MODEL,
+            model=session.kind.name if algorithm.uses_model else NO_MODEL,
             steps=session.steps,
             before=before,
             after=after,
@@ -96,18 +95,18 @@ def execute(run: Run, job: Job, tracker: Tracker, watch: Stopwatch) -> dict[str,
 
 def _look_at_model(session: Session, directory: RunDirectory, trains: bool) -> None:
     """Refuse a start model that cannot be measured; record and say how others are used."""
-    settings = session.config
-    for note in check_start(session.loaded, settings.trainer, settings.evaluation, trains):
+    kind, usable = session.ready, session.usable
+    for note in kind.examine(session.config, trains):
         console.print(f"  note    {note}", markup=False)
-    record_model(directory, session.loaded, session.packing)
-    record_usable(directory, session.usable)
-    print_model_lines(session.packing.note, session.usable.notes, session.usable.problems)
+    record_model(directory, kind)
+    record_usable(directory, usable)
+    print_model_lines(kind.forward_note, usable.notes, usable.problems)
 
 
 @cache
 def _freeze_imports() -> None:
     """Spare every later garbage collection the objects of the modules imported by now."""
-    import prefrun.training.loop  # noqa: F401
+    import prefrun.training.losses  # noqa: F401
 
     gc.collect()
     gc.freeze()

@@ -1,51 +1,65 @@
 """Losses over records that do not fit into one forward pass together.
 
-All passes run without gradient first; the loss is taken over their results at once, and its slopes
-by these results are what the passes, run again, are differentiated with. The gradient is that of
-one large pass, the memory that of one small one (gradient caching, Gao et al. 2021).
+All passes run without gradient first; the loss is taken over their results at once, and its
+gradient by these results is what the passes, run again, are differentiated with. The gradient is
+that of one large pass, the memory that of one small one (gradient caching, Gao et al. 2021).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from prefrun.policy.collate import STEP_EMBEDDINGS
-from prefrun.policy.logprobs import token_logprobs
+from prefrun.models.kind import ModelKind
+from prefrun.needs import Per, need_called
 
 Part = Mapping[str, Any]
-LOGPS = "logps"
+NUMBERS = "numbers"
+POSITIONS = {
+    Per.token: "joint_slot",
+    Per.branch: "joint_branch",
+    Per.step: "joint_branch",
+    Per.tree: "joint_tree",
+}
+"""By what there is one value of: where a pass says which positions of the joint batch it has."""
 
 
-def results_of(model: Any, part: Part, needs: Set[str]) -> dict[str, Tensor]:
-    """Return what MODEL makes of a pass: log-probs and extras, step embeddings by branch."""
-    logps, extras = token_logprobs(model, part, needs)
-    return {name: _real(name, values, part) for name, values in {LOGPS: logps, **extras}.items()}
+def results_of(
+    kind: ModelKind, model: Any, part: Part, needs: Collection[str]
+) -> dict[str, Tensor]:
+    """Return what MODEL of KIND makes of a pass: its numbers and extras without the padding."""
+    numbers, extras = kind.forward(model, part, needs)
+    return {
+        name: _real(name, values, part) for name, values in {NUMBERS: numbers, **extras}.items()
+    }
 
 
 def join(joint: Part, parts: Sequence[Part], results: Sequence[Mapping[str, Tensor]]) -> Any:
     """Put the RESULTS of PARTS where JOINT, the batch of all records, has them: name -> tensor."""
     whole: dict[str, Tensor] = {}
-    trees, branches, _ = joint["token_mask"].shape
     for part, result in zip(parts, results, strict=True):
         for name, values in result.items():
-            if name == STEP_EMBEDDINGS:
-                shape = (trees * branches, joint["steps"], values.shape[-1])
-                flat = whole.setdefault(name, values.new_zeros(shape))
-                flat[part["joint_branch"], : values.shape[1]] = values
+            per = need_called(name).per
+            flat = whole.get(name)
+            if flat is None:
+                flat = whole[name] = values.new_zeros(_flat_shape(per, values, joint))
+            positions = part[POSITIONS[per]]
+            if per is Per.step:
+                flat[positions, : values.shape[1]] = values
             else:
-                size = joint["token_mask"].numel()
-                flat = whole.setdefault(name, values.new_zeros(size))
-                flat[part["joint_slot"]] = values
+                flat[positions] = values
     return {
-        name: flat.view(trees, branches, *flat.shape[1:])
-        if name == STEP_EMBEDDINGS
-        else flat.view(joint["token_mask"].shape)
+        name: flat.view(*_shape(need_called(name).per, joint), *flat.shape[1:])
         for name, flat in whole.items()
     }
+
+
+def differentiable(whole: Mapping[str, Tensor]) -> list[str]:
+    """Return the names of WHOLE by which a loss has a gradient."""
+    return [name for name in whole if name == NUMBERS or need_called(name).has_gradient]
 
 
 def slopes_by(
@@ -62,18 +76,39 @@ def slopes_by(
 
 def share(part: Part, result: Mapping[str, Tensor], slopes: Mapping[str, Tensor]) -> Tensor:
     """Return a number whose gradient is this pass's share of the joint loss's."""
-    total = result[LOGPS].sum() * 0.0
+    total = result[NUMBERS].sum() * 0.0
     for name, slope in slopes.items():
-        if name == STEP_EMBEDDINGS:
-            own = slope.flatten(0, 1)[part["joint_branch"], : result[name].shape[1]]
-        else:
-            own = slope.flatten()[part["joint_slot"]]
+        per = need_called(name).per
+        own = slope.flatten(0, {Per.token: 2, Per.tree: 0}.get(per, 1))[part[POSITIONS[per]]]
+        if per is Per.step:
+            own = own[:, : result[name].shape[1]]
+        if per is Per.tree:  # each piece of a tree has the tree's one value
+            own = own / part["joint_pieces"][:, None]
         total = total + (result[name] * own).sum()
     return total
 
 
+def _shape(per: Per, joint: Part) -> tuple[int, ...]:
+    """The axes of JOINT that there is one value of each of."""
+    shape: tuple[int, ...] = tuple(joint["token_mask"].shape)
+    return {Per.token: shape, Per.tree: shape[:1]}.get(per, shape[:2])
+
+
+def _flat_shape(per: Per, values: Tensor, joint: Part) -> tuple[int, ...]:
+    count = 1
+    for size in _shape(per, joint):
+        count *= size
+    rest = tuple(values.shape[1:])
+    if per is Per.step:
+        rest = (joint["steps"], *rest[1:])
+    return (count, *rest)
+
+
 def _real(name: str, values: Tensor, part: Part) -> Tensor:
-    """Leave the padding out: [N] scored tokens, or [n, S, H] branches."""
-    if name == STEP_EMBEDDINGS:
-        return values.flatten(0, 1)[part["branch_mask"].flatten()]
-    return values.flatten()[part["slot"]]
+    """Leave the padding out: [N, ...] tokens, [n, ...] branches, or all trees."""
+    per = need_called(name).per
+    if per is Per.token:
+        return values.flatten(0, 2)[part["slot"]]
+    if per is Per.tree:
+        return values
+    return values.flatten(0, 1)[part["branch_mask"].flatten()]

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from transformers import TrainerCallback
 
 from prefrun import signals
+from prefrun.training.host_trainer import HostTrainer
 from prefrun.training.spread import any_process
 
 SKIPPED_LOGS = ("epoch", "total_flos")
@@ -33,24 +34,24 @@ class Observer(TrainerCallback):
     def __init__(
         self,
         listener: Listener,
-        check_gradients: Callable[[Any], None],
+        trainer: HostTrainer,
         stop_requested: Callable[[], bool],
         earlier: int = 0,
     ) -> None:
         """STOP_REQUESTED says whether to end after the step, with a checkpoint.
 
-        EARLIER are the steps of the rounds before this one; all steps are counted on.
+        EARLIER are the steps of the trainings before this one; all steps are counted on.
         """
-        self.listener, self.earlier = listener, earlier
-        self.check_gradients = check_gradients
+        self.listener, self.trainer, self.earlier = listener, trainer, earlier
         self.stop_requested = stop_requested
 
     def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
         """Refuse gradients that would spoil the weights."""
-        self.check_gradients(rest["model"])
+        self.trainer.check_gradients(rest["model"])
 
     def on_step_end(self, args: Any, state: Any, control: Any, **rest: Any) -> None:
         """Count the step; at a signal save and stop; log wherever a checkpoint is written."""
+        self.trainer.step_is_over()
         if state.is_world_process_zero:
             self.listener.step_done(
                 self.earlier + state.global_step, self.earlier + state.max_steps

@@ -29,7 +29,8 @@ def output_of(algorithm: LossAlgorithm, batch: BranchBatch) -> LossOutput:
     except Exception as error:
         file, line = _place_of(algorithm)
         raise PluginError(where(error, file, line)) from error
-    problem = problem_of(output, batch.policy_token_logps)
+    logps = batch.policy_token_logps
+    problem = problem_of(output, logps)
     if problem:
         raise PluginError(at_loss(algorithm, problem))
     assert isinstance(output, LossOutput)
@@ -37,13 +38,24 @@ def output_of(algorithm: LossAlgorithm, batch: BranchBatch) -> LossOutput:
 
 
 def problem_of(output: Any, logps: Tensor) -> str:
-    """Return what is wrong with the shape, type or device of OUTPUT; '' if nothing is."""
+    """Return what is wrong with OUTPUT, made from LOGPS; '' if nothing is."""
+    learns = logps.requires_grad
+    return flaw_of_output(output, logps.device, learns, "depend on the policy's log-probs")
+
+
+def flaw_of_output(
+    output: Any, device: torch.device, learns: bool, needs: str = "carry a gradient"
+) -> str:
+    """Return what is wrong with the shape, type or device of OUTPUT; '' if nothing is.
+
+    LEARNS: whether some value must have a gradient; else it is said that none does what it NEEDS.
+    """
     if not isinstance(output, LossOutput):
         return f"returned {type(output).__name__}, no LossOutput"
     if not output.terms:
         return "returned no term"
     for name, term in output.terms.items():
-        problem = _problem_of_term(term, logps)
+        problem = _problem_of_term(term, device)
         if problem:
             return f"returned term '{name}' with {problem}"
     metrics: Mapping[str, Any] = output.metrics
@@ -52,18 +64,18 @@ def problem_of(output: Any, logps: Tensor) -> str:
             return f"returned metric '{name}', which is no tensor: {metric!r}"
         if metric.numel() != 1:
             return f"returned metric '{name}' of shape {list(metric.shape)}, no scalar"
-    if logps.requires_grad and not any(t.values.requires_grad for t in output.terms.values()):
-        return "returned values that do not depend on the policy's log-probs"
+    if learns and not any(term.values.requires_grad for term in output.terms.values()):
+        return f"returned values that do not {needs}"
     return ""
 
 
-def _problem_of_term(term: Term, logps: Tensor) -> str:
+def _problem_of_term(term: Term, device: torch.device) -> str:
     parts: dict[str, Any] = {"values": term.values, "weights": term.weights}
     for part, tensor in parts.items():
         if not isinstance(tensor, Tensor):
             return f"{part} that are {type(tensor).__name__}, no tensor"
-        if tensor.device != logps.device:
-            return f"{part} on {tensor.device}, but the batch is on {logps.device}"
+        if tensor.device != device:
+            return f"{part} on {tensor.device}, but the batch is on {device}"
     if term.values.shape != term.weights.shape or term.values.dim() != 1:
         shapes = [list(tensor.shape) for tensor in (term.values, term.weights)]
         return f"values of shape {shapes[0]} and weights of shape {shapes[1]}: {ONE_EACH}"

@@ -9,8 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from prefrun.errors import PrefrunError
-from prefrun.policy.packing import Packing
-from prefrun.policy.policy import LoadedModel
+from prefrun.models.kind import ModelKind
 from prefrun.rundir.directory import RunDirectory
 from prefrun.rundir.files import read_json, write_json
 from prefrun.rundir.machine import describe_machine
@@ -24,24 +23,25 @@ def record_machine(directory: RunDirectory) -> None:
     _add(directory, "numerics", describe_numerics() or {})
 
 
-def record_model(directory: RunDirectory, loaded: LoadedModel, packing: Packing) -> None:
+def record_model(directory: RunDirectory, kind: ModelKind) -> None:
     """Add what identifies the weights, and where and how they are used.
 
     Raises PrefrunError if a resumed run began with another model, unless that was accepted.
     """
-    facts = {
-        "fingerprint": loaded.fingerprint,
-        "parameters": loaded.model.num_parameters(),
-        "dtype": str(loaded.model.dtype).removeprefix("torch."),
-        "device": str(loaded.model.device),
-        "forward": packing.note,
-    } | ({"note": loaded.note} if loaded.note else {})
+    facts: dict[str, Any] = {
+        "fingerprint": kind.fingerprint,
+        "parameters": kind.parameters,
+        "dtype": str(kind.dtype).removeprefix("torch."),
+        "device": str(kind.device),
+    }
+    notes = {"forward": kind.forward_note, "note": kind.note}
+    facts |= {name: note for name, note in notes.items() if note}
     manifest = read_json(directory.manifest)
-    first = manifest.get("model", {}).get("fingerprint", loaded.fingerprint)
-    if first != loaded.fingerprint and not _accepted(manifest):
+    first = manifest.get("model", {}).get("fingerprint", kind.fingerprint)
+    if first != kind.fingerprint and not _accepted(manifest):
         raise PrefrunError(
             f"{directory.path} began with another model, or the same in another number format: "
-            f"fingerprint {first[:12]}, now {loaded.fingerprint[:12]}\n"
+            f"fingerprint {first[:12]}, now {kind.fingerprint[:12]}\n"
             f"  remedy: restore it, or `prefrun resume {directory.path} --accept-changes`"
         )
     _add(directory, "model", facts)

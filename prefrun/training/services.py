@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from prefrun.algorithm import LossAlgorithm
+    from prefrun.policy.batch import BranchBatch
     from prefrun.policy.policy import BranchLogps, LoadedModel, Policy
     from prefrun.records.split import DataSplit
     from prefrun.records.tree import PreferenceTree
     from prefrun.reward import Reward
     from prefrun.rundir.run import Run
     from prefrun.schema import CacheConfig, EvaluationConfig, TrainerConfig
+    from prefrun.training.step_loop import StepLoop
+
+    Records = Callable[[int, Policy], Sequence[PreferenceTree]]
+    """The records of a step, from 0, made with the policy as it then is."""
 
 
 class Settings(Protocol):
@@ -87,8 +92,51 @@ class Services(Protocol):
         a ROUND at most once in a run. Rounds 0, 1, 2, ... follow each other: each has the
         trainer's steps and a new optimizer, and its reference is the model as the round begins,
         which the algorithm may have changed since the round before. A resumed run goes on from
-        the last checkpoint, and a finished round only gives its weights back.
+        the last checkpoint. A finished round gives its weights back as long as they are among the
+        run's last trainer.keep_checkpoints checkpoints; else it does nothing, since those of a
+        later round follow.
         """
+        ...
+
+    def online(
+        self,
+        algorithm: LossAlgorithm,
+        records: Records,
+        steps: int | None = None,
+        renew_reference: int | None = None,
+    ) -> Policy:
+        """Train the run's model with a loss on new records in every step; return it as a policy.
+
+        RECORDS is called once a step; what is random in it should follow the step's number, for a
+        resumed run to go on with the same ones. STEPS: None = trainer.max_steps. The reference is
+        the start model; RENEW_REFERENCE: from then on the policy as it was so many steps ago, at
+        every such number of steps. One optimizer and schedule, all keys of `trainer.*` but epochs
+        and batch_size; checkpoints and resuming as in `train`. At most once in a run.
+        """
+        ...
+
+    def optimise(self, loop: StepLoop) -> None:
+        """Carry out a training of one's own: see `StepLoop`.
+
+        Under all keys of `trainer.*` that concern steps: optimizer, schedule, clipping, logging,
+        checkpoints, gradient_checkpointing, compile (of the run's model), on_empty_step. A resumed
+        run goes on from the last checkpoint to the same numbers. Several in a run need names.
+        Raises PrefrunError if a loss or gradient is not finite or the disk is full.
+        """
+        ...
+
+    def token_logps(
+        self, trees: Sequence[PreferenceTree], needs: frozenset[str] = frozenset()
+    ) -> BranchBatch:
+        """Return the model's numbers on TREES with gradient, as a loss sees them.
+
+        All go through the model at once, a shared prompt once; `in_budget` says how many may.
+        Branches with `ids` are scored token for token. NEEDS: as `LossAlgorithm.needs`.
+        """
+        ...
+
+    def in_budget(self, trees: Sequence[PreferenceTree]) -> list[list[PreferenceTree]]:
+        """Return TREES in parts of up to trainer.micro_batch_tokens, in their order."""
         ...
 
     def log(self, step: int, metrics: Mapping[str, float]) -> None:

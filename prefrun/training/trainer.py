@@ -1,40 +1,32 @@
-"""transformers.Trainer over batches of preference trees, with exact means and whole checkpoints."""
+"""Trains a model of any kind with a loss over batches of preference trees."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
-from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import Trainer
-from transformers.trainer_utils import rotate_checkpoints
 
 from prefrun.algorithm import LossAlgorithm
+from prefrun.models.kind import ModelKind, Reference
+from prefrun.needs import REFERENCE
 from prefrun.policy.adapter import loading_adapters
-from prefrun.policy.collate import STEP_EMBEDDINGS, branch_batch
-from prefrun.policy.logprobs import token_logprobs
-from prefrun.schema import ERROR
+from prefrun.policy.collate import branch_batch
 from prefrun.training.companion import Companion
-from prefrun.training.disk import reporting_full_disk
-from prefrun.training.empty_step import NO_GRADIENT, NOTHING_WEIGHED, EmptySteps, can_teach
-from prefrun.training.finite import NonFiniteError, complaint
-from prefrun.training.joint import LOGPS, join, results_of, share, slopes_by
+from prefrun.training.empty_step import NO_GRADIENT, NOTHING_WEIGHED, can_teach
+from prefrun.training.host_trainer import HostTrainer
+from prefrun.training.joint import NUMBERS, differentiable, join, results_of, share, slopes_by
 from prefrun.training.output_check import output_of
-from prefrun.training.spread import any_process, backward, in_step_with_others, means
+from prefrun.training.spread import any_process, backward, in_step_with_others
+from prefrun.training.step import collate_step
 from prefrun.training.weighing import share_of_step, weigh
 
-STAGING = "incomplete"
-"""Folder below checkpoints/ that holds a checkpoint until it is whole."""
 
-
-class PreferenceTrainer(Trainer):
-    """Trains a policy with a `LossAlgorithm`.
+class PreferenceTrainer(HostTrainer):
+    """Trains a model with a `LossAlgorithm`.
 
     A step's batch comes from `collate_step`, in one or more forward passes. Each term's mean is
     taken over the whole optimizer step: its weights are summed over all passes and processes
@@ -44,30 +36,27 @@ class PreferenceTrainer(Trainer):
     def __init__(
         self,
         *,
+        kind: ModelKind,
         algorithm: LossAlgorithm,
+        budget: int,
         order: list[int] | None = None,
-        on_empty_step: str = ERROR,
         **arguments: Any,
     ) -> None:
-        """ORDER are the indices of the records to train on, one after the other; None = shuffle.
+        """BUDGET: the size of a forward pass, `trainer.micro_batch_tokens`.
 
-        ON_EMPTY_STEP: 'error' or 'warn', at a step that teaches nothing.
+        ORDER are the indices of the records to train on, one after the other; None = shuffle.
         """
-        super().__init__(**arguments)
-        self.algorithm = algorithm
-        self.companion = Companion(algorithm, self.model)
-        self.tokens = 0
-        """Distinct tokens this process has trained on."""
-        self._totals: dict[str, Tensor] = {}
-        self._metrics: dict[str, list[float]] = defaultdict(list)
-        self._order, self._staging = order, False
+        super().__init__(
+            model=kind.module,
+            data_collator=lambda examples: collate_step(
+                kind, examples, budget, algorithm.batch_coupled
+            ),
+            **arguments,
+        )
+        self.kind, self.algorithm = kind, algorithm
+        self.companion = Companion(algorithm, kind)
+        self._order = order
         self._step: list[dict[str, Any]] = []
-        self.empty_steps = EmptySteps(on_empty_step)
-
-    @property
-    def _root(self) -> Path:
-        """Folder of the checkpoints."""
-        return Path(str(self.args.output_dir))
 
     def _get_train_sampler(self, train_dataset: Any = None) -> Any:
         """Follow the algorithm's order, where it has one."""
@@ -85,7 +74,8 @@ class PreferenceTrainer(Trainer):
         self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
     ) -> tuple[list[Any], None]:
         """Take one optimizer step's batch and weigh its terms."""
-        batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
+        given, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
+        batches = self.take(given)
         self._step = [
             self._prepare_inputs(part)
             for inputs in batches
@@ -96,18 +86,22 @@ class PreferenceTrainer(Trainer):
             reduce = self.accelerator.reduce
             self._totals = {name: reduce(each, "sum") for name, each in self._totals.items()}
         if self._step and not any(self._totals.values()):
-            self._report_empty(NOTHING_WEIGHED)
+            self.report_empty(NOTHING_WEIGHED)
         return batches, None
 
+    def take(self, batches: list[Any]) -> list[Any]:
+        """Return what the step is made of: BATCHES, as the collator made them."""
+        return batches
+
     @property
-    def _ids(self) -> tuple[str, ...]:
+    def ids(self) -> tuple[str, ...]:
         """The records of the step, of this process."""
         return tuple(id for inputs in self._step for id in inputs["ids"])
 
-    def _report_empty(self, reason: str) -> None:
-        """Raise DataError or warn; every process must come here."""
-        step = self.state.global_step + 1
-        self.empty_steps.report(step, self._ids, reason, self.is_world_process_zero())
+    @property
+    def own_parameters(self) -> list[Tensor]:
+        """The algorithm's."""
+        return self.companion.parameters
 
     def training_step(
         self,
@@ -121,12 +115,14 @@ class PreferenceTrainer(Trainer):
         self.companion.begin_step()
         step: dict[str, Any] = self._prepare_inputs(inputs)
         joint, passes = step["joint"], step["passes"]
+        self._draw(joint, passes)
+        needs = self.algorithm.needs
         self.tokens += step["tokens"]
         rehearsals, real = (passes if joint else []), len(passes)
         if self.is_fsdp_enabled or self.is_deepspeed_enabled:
             rehearsals, passes = in_step_with_others(bool(joint), passes)
         with torch.no_grad():
-            rehearsed = [results_of(model, part, self.algorithm.needs) for part in rehearsals]
+            rehearsed = [results_of(self.kind, model, part, needs) for part in rehearsals]
         total = torch.zeros((), device=self.args.device)
         if joint:
             total, slopes = self._joint_loss(joint, join(joint, passes[:real], rehearsed[:real]))
@@ -134,113 +130,77 @@ class PreferenceTrainer(Trainer):
             last = number == len(passes) - 1
             with contextlib.nullcontext() if last else self.accelerator.no_sync(model):
                 if joint:
-                    loss = share(part, results_of(model, part, self.algorithm.needs), slopes)
+                    loss = share(part, results_of(self.kind, model, part, needs), slopes)
                 else:
-                    results = token_logprobs(model, part, self.algorithm.needs)
+                    results = self.kind.forward(model, part, needs)
                     loss = self._loss(part, *results, counts=number < real)
                     total = total + loss.detach() * (number < real)
                 backward(self, loss * (number < real), last)
         self.companion.end_step(self.accelerator)
         return total
 
+    def _draw(self, joint: dict[str, Any] | None, passes: list[dict[str, Any]]) -> None:
+        """Let the model draw what is random in each pass; ask a reference that sees the same."""
+        seed = (self.args.seed * 1_000_003 + self.state.global_step) * 1009
+        for number, part in enumerate(passes):
+            rank_seed = (seed + number) * 1009 + self.args.process_index
+            generator = torch.Generator().manual_seed(rank_seed % 2**63)
+            if drawn := self.kind.draw(part, generator):
+                part |= self._prepare_inputs(dict(drawn))
+        if self.kind.reference is not Reference.in_step or REFERENCE not in self.algorithm.needs:
+            return
+        with torch.no_grad():
+            numbers = [self.kind.reference_forward(part) for part in passes]
+        for part, values in zip(passes, numbers, strict=True):
+            part["reference_token_logps"] = values
+        if joint:
+            whole = [
+                {NUMBERS: v.flatten()[p["slot"]]} for p, v in zip(passes, numbers, strict=True)
+            ]
+            joint["reference_token_logps"] = join(joint, passes, whole)[NUMBERS]
+
     def _joint_loss(
         self, joint: dict[str, Any], whole: dict[str, Tensor]
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Return the loss over all passes, and its slopes by what they gave."""
-        for name in {LOGPS, STEP_EMBEDDINGS} & whole.keys():
+        """Return the loss over all passes, and its gradient by what they gave."""
+        for name in differentiable(whole):
             whole[name].requires_grad_()
-        extras = {name: values for name, values in whole.items() if name != LOGPS}
-        loss = self._loss(joint, whole[LOGPS], extras)
+        extras = {name: values for name, values in whole.items() if name != NUMBERS}
+        loss = self._loss(joint, whole[NUMBERS], extras)
         return loss.detach(), slopes_by(loss, whole, self.companion.parameters)
 
     def _loss(
         self,
         inputs: dict[str, Any],
-        logps: Tensor,
+        numbers: Tensor,
         extras: dict[str, Tensor],
         counts: bool = True,
     ) -> Tensor:
         """Return these records' share of the step's loss; a pass that COUNTS leaves its numbers."""
-        batch = branch_batch(inputs, logps, extras)
+        batch = branch_batch(inputs, numbers, extras)
         output = output_of(self.algorithm, batch)
         # DDP averages gradients over processes; the totals already span them
         loss: Tensor = share_of_step(self.algorithm, output, self._totals) * self.args.world_size
         if not torch.isfinite(loss):
-            raise self._not_finite("the loss", batch.ids)
+            raise self.not_finite("the loss", batch.ids)
         if counts:
             self.companion.add(output.sums)
-            for name, value in output.metrics.items():
-                self._metrics[name].append(float(value))
+            self.keep(output.metrics)
         return loss
 
-    def _not_finite(self, what: str, ids: tuple[str, ...]) -> NonFiniteError:
-        return NonFiniteError(complaint(what, self.state.global_step + 1, ids, self._root))
-
-    def check_gradients(self, model: Any) -> None:
-        """Look at the gradients before an optimizer step.
-
-        Raises NonFiniteError if they would spoil the weights, DataError if they are 0 because the
-        records allow no other.
-        """
-        weights = [*model.parameters(), *self.companion.parameters]
-        norms = [p.grad.norm() for p in weights if p.grad is not None]
-        if not norms:
-            return
-        lengths = torch.stack(norms)
-        if not torch.isfinite(lengths).all():
-            raise self._not_finite("a gradient", self._ids)
-        is_zero = not (lengths > 0).any()
-        self.empty_steps.count_gradient(is_zero)
-        if is_zero and any(self._totals.values()):
+    def gradient_is_zero(self) -> None:
+        """Report the step if the loss of its records has a gradient at no numbers."""
+        if any(self._totals.values()):
             own = (self.companion.hidden_size, self.companion.parameters)
             if not any_process(can_teach(self.algorithm, self._step, *own)):
-                self._report_empty(NO_GRADIENT)
-
-    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add the algorithm's metrics, averaged since the last line and over processes."""
-        logs |= means(self._metrics)
-        self._metrics.clear()
-        super().log(logs, start_time)
-
-    def restore(self, checkpoint: Path) -> None:
-        """Read the weights of a training that is over."""
-        self._load_from_checkpoint(str(checkpoint))
+                self.report_empty(NO_GRADIENT)
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        """Read the policy's weights and the algorithm's own."""
+        """Read the model's weights and the algorithm's own."""
         with loading_adapters(self.model if model is None else model):
             super()._load_from_checkpoint(resume_from_checkpoint, model)
         self.companion.load(Path(resume_from_checkpoint))
 
-    def _get_output_dir(self, trial: Any) -> str:
-        folder = super()._get_output_dir(trial)
-        return os.path.join(folder, STAGING) if self._staging else folder
-
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        """Write the checkpoint aside, then rename it: a folder named checkpoint-N is whole."""
-        root = self._root
-        name = f"checkpoint-{self.state.global_step}"
-        with self._stage(root):
-            super()._save_checkpoint(model, trial)
-            if self.args.should_save:
-                self.companion.save(root / STAGING / name)
-            self.accelerator.wait_for_everyone()  # each process writes a file of its own
-        if self.args.should_save and not (root / name).exists():
-            os.replace(root / STAGING / name, root / name)
-            shutil.rmtree(root / STAGING)
-            rotate_checkpoints(
-                output_dir=str(root), save_total_limit=self.args.save_total_limit, use_mtime=True
-            )
-        self.accelerator.wait_for_everyone()
-
-    @contextlib.contextmanager
-    def _stage(self, root: Path) -> Iterator[None]:
-        if self.args.should_save:
-            shutil.rmtree(root / STAGING, ignore_errors=True)
-        self.accelerator.wait_for_everyone()
-        self._staging = True
-        try:
-            with reporting_full_disk(root / STAGING, root.parent):
-                yield
-        finally:
-            self._staging = False
+    def save_beside(self, folder: Path) -> None:
+        """Write the algorithm's own module."""
+        self.companion.save(folder)

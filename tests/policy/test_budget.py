@@ -7,6 +7,7 @@ from itertools import pairwise
 import pytest
 import torch
 
+from prefrun.models.text import LanguageModel
 from prefrun.policy.attention.kernel import Kernel
 from prefrun.policy.budget import cut_to_budget, in_budget
 from prefrun.policy.packing import PLAIN, Packing
@@ -30,30 +31,30 @@ def test_every_branch_is_in_one_piece_of_at_most_the_budget(tokens, packing, bud
     assert sorted(places) == [(b, k) for b, t in enumerate(tokens) for k in range(len(t.branches))]
     for piece in pieces:
         tree = tokens[piece.index]
-        assert piece.tokens.prompt_ids == tree.prompt_ids
-        assert piece.tokens.branches == tuple(tree.branches[k] for k in piece.branches)
-        assert piece.tokens.step_ends == tuple(tree.step_ends[k] for k in piece.branches)
+        assert piece.encoded.prompt_ids == tree.prompt_ids
+        assert piece.encoded.branches == tuple(tree.branches[k] for k in piece.branches)
+        assert piece.encoded.step_ends == tuple(tree.step_ends[k] for k in piece.branches)
         assert piece.whole == (len(piece.branches) == len(tree.branches))
-        assert packing.tokens(piece.tokens) <= budget or len(piece.branches) == 1
+        assert packing.size(piece.encoded) <= budget or len(piece.branches) == 1
 
 
 def test_passes_are_as_full_as_the_order_allows(tokens):
     pieces = cut_to_budget(tokens, PACKED, 10_000)
-    sizes = [PACKED.tokens(piece.tokens) for piece in pieces]
+    sizes = [PACKED.size(piece.encoded) for piece in pieces]
     for budget in (1, max(sizes), sizes[0] + sizes[1], sum(sizes)):
         batches = list(in_budget(pieces, PACKED, budget))
         assert [piece for batch in batches for piece in batch] == pieces
         for batch, following in pairwise(batches):
-            total = sum(PACKED.tokens(piece.tokens) for piece in batch)
+            total = sum(PACKED.size(piece.encoded) for piece in batch)
             assert total <= budget or len(batch) == 1
-            assert total + PACKED.tokens(following[0].tokens) > budget
+            assert total + PACKED.size(following[0].encoded) > budget
 
 
 @pytest.mark.parametrize("budget", [1, 40, 90])
 def test_cutting_changes_no_log_prob(tokens, loaded, budget):
     def scores(packing, budget):
         found = {}
-        for batch in scored_batches(loaded.model, tokens, 0, packing, budget):
+        for batch in scored_batches(LanguageModel(loaded, packing), tokens, budget):
             for piece, logps in batch:
                 for branch, values in zip(piece.branches, logps.token_logps, strict=True):
                     found[piece.index, branch] = values

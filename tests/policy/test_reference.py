@@ -10,10 +10,10 @@ import torch
 import prefrun.policy.reference as reference
 from prefrun.builtin.config import LoraSettings
 from prefrun.errors import PrefrunError
+from prefrun.models.text import LanguageModel
 from prefrun.policy.adapter import with_lora
 from prefrun.policy.cache import ReferenceCache
 from prefrun.policy.fingerprint import fingerprint
-from prefrun.policy.packing import PLAIN
 from prefrun.policy.policy import BranchLogps
 from prefrun.policy.reference import reference_logps
 from prefrun.policy.tokenise import Tokeniser
@@ -49,16 +49,18 @@ def assert_close(left, right, atol=0.0):
 
 
 def test_second_pass_computes_nothing_and_gives_the_same_bits(loaded, tokens, cache, forwards):
-    first = reference_logps(loaded, tokens, cache, PLAIN, 100)
+    first = reference_logps(LanguageModel(loaded), tokens, cache, 100)
     assert forwards == [4, 5] or sum(forwards) == 9
     forwards.clear()
-    assert_close(reference_logps(loaded, tokens, ReferenceCache(cache.folder), PLAIN, 100), first)
+    assert_close(
+        reference_logps(LanguageModel(loaded), tokens, ReferenceCache(cache.folder), 100), first
+    )
     assert forwards == []
 
 
 def test_without_cache_the_values_are_the_same(loaded, tokens, cache):
-    cached = reference_logps(loaded, tokens, cache, PLAIN, 100)
-    assert_close(reference_logps(loaded, tokens, None, PLAIN, 100), cached)
+    cached = reference_logps(LanguageModel(loaded), tokens, cache, 100)
+    assert_close(reference_logps(LanguageModel(loaded), tokens, None, 100), cached)
     assert [len(b) for t in tokens for b in t.branches] == [n for r in cached for n in r.lengths]
 
 
@@ -66,11 +68,11 @@ def test_only_unknown_branches_are_computed(loaded, tokens, cache, forwards):
     known = [
         replace(tokens[1], branches=tokens[1].branches[1:3], step_ends=tokens[1].step_ends[1:3])
     ]
-    reference_logps(loaded, known, cache, PLAIN, 4096)
+    reference_logps(LanguageModel(loaded), known, cache, 4096)
     forwards.clear()
-    result = reference_logps(loaded, tokens, cache, PLAIN, 4096)
+    result = reference_logps(LanguageModel(loaded), tokens, cache, 4096)
     assert sum(forwards) == 7
-    assert_close(result, reference_logps(loaded, tokens, None, PLAIN, 4096), atol=1e-5)
+    assert_close(result, reference_logps(LanguageModel(loaded), tokens, None, 4096), atol=1e-5)
 
 
 def test_a_branch_of_two_trees_is_computed_once(loaded, tokens, cache, forwards):
@@ -81,18 +83,18 @@ def test_a_branch_of_two_trees_is_computed_once(loaded, tokens, cache, forwards)
         for a, b in ((0, 1), (0, 2), (1, 2))
     ]
     pairs = [replace(pair, step_ends=tuple((len(ids),) for ids in pair.branches)) for pair in pairs]
-    result = reference_logps(loaded, pairs, cache, PLAIN, 4096)
+    result = reference_logps(LanguageModel(loaded), pairs, cache, 4096)
     assert sum(forwards) == 3
     assert torch.equal(result[0].token_logps[0], result[1].token_logps[0])
 
 
 def test_order_of_the_records_changes_no_bit(loaded, tokens):
-    forward = reference_logps(loaded, tokens, None, PLAIN, 100)
-    assert_close(reference_logps(loaded, tokens[::-1], None, PLAIN, 100)[::-1], forward)
+    forward = reference_logps(LanguageModel(loaded), tokens, None, 100)
+    assert_close(reference_logps(LanguageModel(loaded), tokens[::-1], None, 100)[::-1], forward)
 
 
 def test_killed_pass_goes_on_to_the_same_bits(loaded, tokens, cache, monkeypatch):
-    whole = reference_logps(loaded, tokens, None, PLAIN, 1)
+    whole = reference_logps(LanguageModel(loaded), tokens, None, 1)
 
     def killed(*arguments):
         yield from [next(real(*arguments))]
@@ -101,41 +103,43 @@ def test_killed_pass_goes_on_to_the_same_bits(loaded, tokens, cache, monkeypatch
     real = reference.scored_batches
     monkeypatch.setattr(reference, "scored_batches", killed)
     with pytest.raises(KeyboardInterrupt):
-        reference_logps(loaded, tokens, cache, PLAIN, 1)
+        reference_logps(LanguageModel(loaded), tokens, cache, 1)
     monkeypatch.setattr(reference, "scored_batches", real)
-    assert_close(reference_logps(loaded, tokens, ReferenceCache(cache.folder), PLAIN, 1), whole)
+    assert_close(
+        reference_logps(LanguageModel(loaded), tokens, ReferenceCache(cache.folder), 1), whole
+    )
 
 
 def test_progress_counts_branches(loaded, tokens, cache):
     shown = []
     reference_logps(
-        loaded, tokens, cache, PLAIN, 100, lambda done, total: shown.append((done, total))
+        LanguageModel(loaded), tokens, cache, 100, lambda done, total: shown.append((done, total))
     )
     assert shown[0] == (0, 9)
     assert shown[-1] == (9, 9)
     shown.clear()
     reference_logps(
-        loaded, tokens, cache, PLAIN, 100, lambda done, total: shown.append((done, total))
+        LanguageModel(loaded), tokens, cache, 100, lambda done, total: shown.append((done, total))
     )
     assert shown == [(9, 9)]
 
 
 def test_another_model_does_not_hit(loaded, tokens, cache, forwards):
-    reference_logps(loaded, tokens, cache, PLAIN, 4096)
+    reference_logps(LanguageModel(loaded), tokens, cache, 4096)
     forwards.clear()
-    reference_logps(replace(loaded, fingerprint="0" * 40), tokens, cache, PLAIN, 4096)
+    reference_logps(LanguageModel(replace(loaded, fingerprint="0" * 40)), tokens, cache, 4096)
     assert sum(forwards) == 9
 
 
 def test_adapter_is_switched_off_and_on_again(loaded, tokens):
-    plain = reference_logps(loaded, tokens, None, PLAIN, 4096)
+    plain = reference_logps(LanguageModel(loaded), tokens, None, 4096)
     model = with_lora(loaded.model, LoraSettings(rank=2))
     for name, parameter in model.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter)
     adapted = replace(loaded, model=model)
     before = fingerprint(model)
-    assert_close(reference_logps(adapted, tokens, None, PLAIN, 4096), plain)
+    assert_close(reference_logps(LanguageModel(adapted), tokens, None, 4096), plain)
     assert fingerprint(model) == before
     ids = torch.tensor([[5, 6, 7]])
     with torch.no_grad(), model.disable_adapter():
@@ -147,21 +151,21 @@ def test_trained_weights_are_refused(loaded, tokens, cache):
     loaded.model(torch.tensor([[1, 2]])).logits.sum().backward()
     torch.optim.AdamW(loaded.model.parameters(), lr=0.1).step()
     with pytest.raises(PrefrunError, match="after its weights had been trained"):
-        reference_logps(loaded, tokens, cache, PLAIN, 4096)
+        reference_logps(LanguageModel(loaded), tokens, cache, 4096)
 
 
 def test_run_survives_a_full_disk(loaded, tokens, cache, caplog):
     folder = cache.folder / loaded.fingerprint[:40]
     folder.mkdir()
     (folder / "0.logps").symlink_to("/dev/full")
-    result = reference_logps(loaded, tokens, cache, PLAIN, 100)
-    assert_close(result, reference_logps(loaded, tokens, None, PLAIN, 100))
+    result = reference_logps(LanguageModel(loaded), tokens, cache, 100)
+    assert_close(result, reference_logps(LanguageModel(loaded), tokens, None, 100))
     assert "goes on without it" in caplog.text
 
 
 def test_training_mode_is_restored(loaded, tokens):
     loaded.model.train()
-    reference_logps(loaded, tokens, None, PLAIN, 4096)
+    reference_logps(LanguageModel(loaded), tokens, None, 4096)
     assert loaded.model.training
 
 
@@ -173,11 +177,11 @@ def test_a_branch_with_a_prompt_of_its_own_is_that_of_another_tree(
         PreferenceTree(side, f"go {side}: ", (Branch((Step(answer),)),))
         for side, answer in (("up", "yes"), ("down", "no"))
     ]
-    one, other = reference_logps(loaded, tokeniser.tokenise_all(alone), cache, PLAIN, 100)
+    one, other = reference_logps(LanguageModel(loaded), tokeniser.tokenise_all(alone), cache, 100)
     forwards.clear()
     branches = tuple(Branch(tree.branches[0].steps, prompt=tree.prompt) for tree in alone)
     joined = tokeniser.tokenise_all([PreferenceTree("joined", "go home: ", branches)])
-    known = reference_logps(loaded, joined, cache, PLAIN, 100)
+    known = reference_logps(LanguageModel(loaded), joined, cache, 100)
     assert forwards == []
     assert_close(known, [BranchLogps((*one.token_logps, *other.token_logps))])
-    assert_close(reference_logps(loaded, joined, None, PLAIN, 100), known, atol=1e-5)
+    assert_close(reference_logps(LanguageModel(loaded), joined, None, 100), known, atol=1e-5)

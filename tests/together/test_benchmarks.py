@@ -137,7 +137,7 @@ def with_logps(example: Example, seed: int) -> Example:
     """Attach made-up reference log-probs that branches share where they share tokens."""
     generator = torch.Generator().manual_seed(seed)
     table = torch.randn(50_000, generator=generator)
-    branches = example.tokens.branches
+    branches = example.encoded.branches
     return replace(example, reference=tuple(table[torch.tensor(ids)] for ids in branches))
 
 

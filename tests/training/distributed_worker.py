@@ -10,6 +10,7 @@ import os
 import sys
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -21,20 +22,20 @@ from torch.nn.parallel import DistributedDataParallel
 from transformers import PreTrainedTokenizerFast, TrainerCallback
 
 from prefrun.builtin.config import LoraSettings
+from prefrun.models.text import LanguageModel
 from prefrun.policy import linear_logps, logprobs
 from prefrun.policy.adapter import with_lora
 from prefrun.policy.attention.kernel import Kernel
 from prefrun.policy.attention.switch import tree_attention
 from prefrun.policy.collate import Example
 from prefrun.policy.packing import Packing
-from prefrun.policy.policy import BranchLogps
+from prefrun.policy.policy import BranchLogps, LoadedModel
 from prefrun.policy.tokenise import Tokeniser
 from prefrun.schema import TrainerConfig
 from prefrun.testing import make_trees
 from prefrun.training.arguments import training_arguments
 from prefrun.training.dataset import ExampleDataset
 from prefrun.training.spread import full, shard
-from prefrun.training.step import collate_step
 from prefrun.training.trainer import PreferenceTrainer
 from tests.policy.conftest import BPE, CHATML, build_model
 from tests.training.test_trainer import BestOfTheBatch, BestVsRest
@@ -123,23 +124,27 @@ def train(case: Case, examples: list[Example], folder: Path, batches: int = 1) -
     passes: list[int] = []
     seen: list[str] = []
 
-    def collator(items: list[Example]) -> dict[str, Any]:
-        step = collate_step(items, 0, PACKED, case.tokens, case.algorithm.batch_coupled)
-        seen.extend(item.tokens.id for item in items)
-        passes.append(len(step["passes"]))
-        return step
+    def watched(collator: Any) -> Any:
+        def collate(items: list[Example]) -> dict[str, Any]:
+            step: dict[str, Any] = collator(items)
+            seen.extend(item.encoded.id for item in items)
+            passes.append(len(step["passes"]))
+            return step
+
+        return collate
 
     def run(checkpoint: Path | None) -> PreferenceTrainer:
         model = build_model(**{"family": "llama"} | case.model)
         if case.lora:
             model = with_lora(model, LoraSettings(rank=4, target_modules=list(case.lora)))
         trainer = PreferenceTrainer(
+            kind=LanguageModel(LoadedModel(model, SimpleNamespace(pad_token_id=0), "", ""), PACKED),
             algorithm=case.algorithm(None),
-            model=model,
+            budget=case.tokens,
             args=_arguments(case, folder, RECORDS * PROCESSES // processes // batches, batches),
             train_dataset=ExampleDataset(examples),
-            data_collator=collator,
         )
+        trainer.data_collator = watched(trainer.data_collator)
         trainer.add_callback(Watch(trainer))
         if case.fsdp and processes > 1:
             _shard(trainer, case.fsdp)

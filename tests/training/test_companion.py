@@ -105,7 +105,7 @@ class Remembers(BestVsRest):
 
 def test_an_order_is_followed_and_resumed(train, examples, tmp_path):
     order = [7, 0, 0, 3, 1, 2, 6, 6]
-    expected = [examples[number].tokens.id for number in order]
+    expected = [examples[number].encoded.id for number in order]
     trainer = train(algorithm=Remembers, order=order, batch_size=2, checkpoint_steps=2)
     assert [sorted(ids) for ids in trainer.algorithm.steps] == [
         sorted(expected[start : start + 2]) for start in range(0, 8, 2)

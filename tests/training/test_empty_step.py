@@ -11,10 +11,11 @@ from torch.nn.functional import logsigmoid
 
 from prefrun.algorithm import LossAlgorithm, LossOutput, Term
 from prefrun.errors import DataError, PluginError
+from prefrun.models.text import LanguageModel
 from prefrun.policy.attention.kernel import Kernel
 from prefrun.policy.attention.switch import tree_attention
 from prefrun.policy.collate import Example, collate
-from prefrun.policy.packing import PLAIN, Packing
+from prefrun.policy.packing import Packing
 from prefrun.policy.reference import reference_logps
 from prefrun.policy.tokenise import Tokeniser
 from prefrun.schema import TrainerConfig
@@ -23,7 +24,6 @@ from prefrun.training.arguments import training_arguments
 from prefrun.training.dataset import ExampleDataset
 from prefrun.training.empty_step import can_teach
 from prefrun.training.observer import Observer
-from prefrun.training.step import collate_step
 from prefrun.training.trainer import PreferenceTrainer
 
 PACKED = Packing(Kernel.segments)
@@ -105,7 +105,7 @@ def examples(loaded):
     """Four records of three answers, with reference log-probs."""
     trees = make_trees(4, 3)
     tokens = Tokeniser(loaded.tokenizer, 128).tokenise_all(trees)
-    references = reference_logps(loaded, tokens, None, PLAIN, 4096)
+    references = reference_logps(LanguageModel(loaded), tokens, None, 4096)
     return [
         Example.of(*parts[:2], "overall", parts[2])
         for parts in zip(trees, tokens, references, strict=True)
@@ -121,10 +121,10 @@ def same_answers(examples):
     return [
         replace(
             each,
-            tokens=replace(
-                each.tokens,
-                branches=each.tokens.branches[:1] * 3,
-                step_ends=each.tokens.step_ends[:1] * 3,
+            encoded=replace(
+                each.encoded,
+                branches=each.encoded.branches[:1] * 3,
+                step_ends=each.encoded.step_ends[:1] * 3,
             ),
             reference=each.reference[:1] * 3,
         )
@@ -147,17 +147,15 @@ def train(loaded, tmp_path):
     def run(examples, algorithm=Margins, choice="error", batch_size=2, **settings):
         config = TrainerConfig(max_steps=2, batch_size=batch_size, checkpoint_steps=0, **settings)
         trainer = PreferenceTrainer(
+            kind=LanguageModel(replace(loaded, model=copy.deepcopy(loaded.model)), PACKED),
             algorithm=algorithm(None),
+            budget=config.micro_batch_tokens,
             order=[*range(4), *range(4)],
             on_empty_step=choice,
-            model=copy.deepcopy(loaded.model),
             args=training_arguments(config, tmp_path, 0, "cpu"),
             train_dataset=ExampleDataset(examples),
-            data_collator=lambda items: collate_step(
-                items, loaded.tokenizer.pad_token_id, PACKED, config.micro_batch_tokens
-            ),
         )
-        trainer.add_callback(Observer(Silent(), trainer.check_gradients, lambda: False))
+        trainer.add_callback(Observer(Silent(), trainer, lambda: False))
         with tree_attention(trainer.model):
             trainer.train()
         return trainer

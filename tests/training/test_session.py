@@ -6,6 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from prefrun.models.text import LanguageModel
 from prefrun.policy.tokenise import Tokeniser
 from prefrun.records.dataset import generated_split
 from prefrun.sharing import sharing
@@ -37,8 +38,10 @@ def make_session(tokenizer, monkeypatch):
             key=lambda *sections: "same", length_limits=(64,), settings={"data": None}
         )
         session._given, session._uses_model = generated_split("made", trees, []), True
-        session.tokeniser = Tokeniser(tokenizer, 64)
-        session.truncation = real(session.tokeniser, trees[:1])[0].truncated
+        loaded = SimpleNamespace(tokenizer=tokenizer, name="", fingerprint="", note="")
+        session.kind = LanguageModel(loaded)
+        session.kind.tokeniser = Tokeniser(tokenizer, 64)
+        session.truncation = real(session.kind.tokeniser, trees[:1])[0].truncated
         session.calls = calls
         return session
 
@@ -52,11 +55,11 @@ def ids(tokens):
 def test_the_second_job_on_the_same_records_tokenises_nothing(make_session):
     trees = make_trees(3, 2)
     first = make_session(trees)
-    one = first.tokenise(trees)
+    one = first.encode(trees)
     second = make_session(trees)
     second._given = first._given
     second.calls.clear()
-    assert [a is b for a, b in zip(second.tokenise(trees), one, strict=True)] == [True] * 3
+    assert [a is b for a, b in zip(second.encode(trees), one, strict=True)] == [True] * 3
     assert second.calls == []
 
 
@@ -64,12 +67,12 @@ def test_records_an_algorithm_made_are_tokenised_beside_them(make_session):
     trees, made = make_trees(3, 2), make_trees(2, 3, seed=5)
     session = make_session(trees)
     mixed = [made[0], trees[1], made[1]]
-    assert ids(session.tokenise(mixed)) == ids(session.tokeniser.tokenise_all(mixed))
+    assert ids(session.encode(mixed)) == ids(session.kind.tokeniser.tokenise_all(mixed))
 
 
 def test_records_read_anew_never_get_the_tokens_of_dead_ones(make_session):
     for seed in range(30):  # CPython gives freed identities away at once
         session = make_session(make_trees(4, 2, seed=seed))
         trees = session._given.train
-        assert ids(session.tokenise(trees)) == ids(session.tokeniser.tokenise_all(trees))
+        assert ids(session.encode(trees)) == ids(session.kind.tokeniser.tokenise_all(trees))
         session._given = None

@@ -9,9 +9,9 @@ import torch
 
 from prefrun.builtin.config import LoraSettings
 from prefrun.errors import ConfigError, PrefrunError
+from prefrun.models.start import check_start
 from prefrun.policy.adapter import with_lora
 from prefrun.schema import EvaluationConfig, TrainerConfig
-from prefrun.training.start import check_start
 
 
 def notes(loaded, answer=16, **trainer):

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from contextlib import nullcontext
+from dataclasses import replace
 
 import pytest
 import torch
@@ -17,6 +18,7 @@ from torch.nn.functional import logsigmoid
 
 from prefrun.algorithm import LossAlgorithm, LossOutput, Term
 from prefrun.errors import ConfigError, PrefrunError
+from prefrun.models.text import LanguageModel
 from prefrun.policy.attention.kernel import Kernel
 from prefrun.policy.attention.switch import tree_attention
 from prefrun.policy.collate import Example
@@ -30,8 +32,9 @@ from prefrun.training.compiling import compiled_layers, decoder_layers
 from prefrun.training.dataset import ExampleDataset
 from prefrun.training.disk import is_disk_full
 from prefrun.training.gate import check_step_zero
+from prefrun.training.host_trainer import STAGING
 from prefrun.training.step import collate_step
-from prefrun.training.trainer import STAGING, PreferenceTrainer
+from prefrun.training.trainer import PreferenceTrainer
 
 PACKED = Packing(Kernel.segments)
 COMPILER = os.environ.get("CXX", "g++")
@@ -83,7 +86,7 @@ def examples(loaded):
     """Eight records of two to five answers, with reference log-probs."""
     trees = [tree for count in (2, 3, 4, 5) for tree in make_trees(2, count, seed=count)]
     tokens = Tokeniser(loaded.tokenizer, 128).tokenise_all(trees)
-    references = reference_logps(loaded, tokens, None, PLAIN, 4096)
+    references = reference_logps(LanguageModel(loaded), tokens, None, 4096)
     return [
         Example.of(*parts[:2], "overall", parts[2])
         for parts in zip(trees, tokens, references, strict=True)
@@ -99,19 +102,14 @@ def train(loaded, examples, tmp_path):
             **{"max_steps": 4, "batch_size": 4, "learning_rate": 1e-2, "logging_steps": 1}
             | settings
         )
+        model = copy.deepcopy(loaded.model)
         trainer = PreferenceTrainer(
+            kind=LanguageModel(replace(loaded, model=model), packing),
             algorithm=algorithm(None),
+            budget=config.micro_batch_tokens,
             order=order,
-            model=copy.deepcopy(loaded.model),
             args=training_arguments(config, tmp_path / name, 0, "cpu"),
             train_dataset=ExampleDataset(examples),
-            data_collator=lambda items: collate_step(
-                items,
-                loaded.tokenizer.pad_token_id,
-                packing,
-                config.micro_batch_tokens,
-                algorithm.batch_coupled,
-            ),
         )
         compiled = compiled_layers(trainer.model) if config.compile else nullcontext()
         with tree_attention(trainer.model) if packing.kernel else nullcontext(), compiled:
@@ -157,8 +155,9 @@ def test_a_loss_over_the_whole_batch_is_not_changed_by_passes(train, tokens):
 
 
 def test_passes_keep_to_their_size(examples, loaded):
+    kind = LanguageModel(loaded, PACKED)
     for tokens in (60, 120, 250):
-        step = collate_step(examples, 0, PACKED, tokens)
+        step = collate_step(kind, examples, tokens)
         assert len(step["passes"]) > 1
         for part in step["passes"]:
             one_path = part["token_mask"].any(-1).sum() == 1
@@ -167,7 +166,7 @@ def test_passes_keep_to_their_size(examples, loaded):
 
 @pytest.mark.parametrize("packing", [PLAIN, PACKED], ids=["plain", "packed"])
 def test_tokens_of_all_steps_are_counted_without_padding(train, examples, packing):
-    once = sum(packing.tokens(example.tokens) for example in examples)
+    once = sum(packing.size(example.encoded) for example in examples)
     trainer = train(packing=packing)  # four steps of four: each of the eight records twice
     assert trainer.tokens == 2 * once
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 
 import pytest
 
 from prefrun.errors import DataError
+from prefrun.models.text import LanguageModel
 from prefrun.policy.tokenise import Tokeniser
 from prefrun.records.config import OnBadRecord
 from prefrun.records.dataset import generated_split
@@ -43,7 +45,9 @@ GOOD = chat("good", "red", "blue")
 
 def read(tokenizer, *train, test=(), length=64, on_bad_record=OnBadRecord.skip):
     data = generated_split("made", train, list(test))
-    return usable_records(Tokeniser(tokenizer, length), data, on_bad_record)
+    kind = LanguageModel(SimpleNamespace(tokenizer=tokenizer, name="", fingerprint="", note=""))
+    kind.tokeniser = Tokeniser(tokenizer, length)
+    return usable_records(kind, data, on_bad_record)
 
 
 LONG = "the quick brown fox jumps over the lazy dog " * 9
@@ -91,7 +95,7 @@ def test_a_record_that_says_nothing_is_skipped_and_counted(make_tokenizer, kind,
     assert "record bad" in problem
     assert reason in problem
     assert used.split.fingerprint != used.given.fingerprint
-    assert list(used.tokens) == [id(GOOD)]
+    assert list(used.encoded) == [id(GOOD)]
 
 
 @pytest.mark.parametrize("kind", BAD)
@@ -113,8 +117,8 @@ def test_records_without_or_with_one_answer_and_own_prompts_stay(tokenizer):
     twice = tuple(Branch((Step("red"),), prompt=prompt) for prompt in ("up:", "down:"))
     trees = [chat("none"), chat("one", "red"), PreferenceTree("own", "unused", twice)]
     used = read(tokenizer, *trees)
-    assert used.split is used.given
-    assert used.split.train == tuple(trees)
+    assert used.split.fingerprint == used.given.fingerprint
+    assert list(used.split.train) == trees
 
 
 def test_own_prompts_that_are_equal_after_all_are_refused(tokenizer):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from torch import Tensor
 from transformers import AttentionInterface
@@ -23,6 +24,8 @@ from prefrun.policy.head import unwrap
 
 NAME = "prefrun_trees"
 """What transformers knows tree attention by."""
+_BEFORE: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
+"""The attention of models that attend along trees now."""
 
 
 @contextmanager
@@ -36,11 +39,26 @@ def tree_attention(model: Any) -> Iterator[None]:
     if before == NAME:
         yield
         return
+    _BEFORE[causal_lm] = before
     causal_lm.set_attn_implementation(NAME)
     try:
         yield
     finally:
         causal_lm.set_attn_implementation(before)
+
+
+@contextmanager
+def plain_attention(model: Any) -> Iterator[None]:
+    """Let MODEL attend by itself inside `tree_attention`, such as to answer in a training."""
+    causal_lm = unwrap(model)
+    if causal_lm.config._attn_implementation != NAME:
+        yield
+        return
+    causal_lm.set_attn_implementation(_BEFORE[causal_lm])
+    try:
+        yield
+    finally:
+        causal_lm.set_attn_implementation(NAME)
 
 
 def is_active(model: Any) -> bool:

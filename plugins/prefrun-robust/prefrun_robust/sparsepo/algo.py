@@ -117,7 +117,7 @@ def measure(training: MaskedTraining, pairs: Sequence[PreferenceTree]) -> list[d
         for place, example in enumerate(part):
             tree = pairs[start + place]
             wanted = tree.metadata.get(DECISIVE)
-            for side, ids in enumerate(example.tokens.branches):
+            for side, ids in enumerate(example.encoded.branches):
                 texts = [tokenizer.decode([token]) for token in ids]
                 masks = (sides[side].reward_mask[place], sides[side].kl_mask[place])
                 reward, kl = (mask[: len(ids)].tolist() for mask in masks)

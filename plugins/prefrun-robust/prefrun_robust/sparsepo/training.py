@@ -125,7 +125,7 @@ class MaskedTraining:
         sizes = {index: _tokens(examples[index]) for index in chosen}
         weight = sum(examples[index].weight for index in chosen)
         if not weight:
-            ids = [examples[index].tokens.id for index in chosen]
+            ids = [examples[index].encoded.id for index in chosen]
             self._empty.report(step + 1, ids, NOTHING_WEIGHED, is_main=True)
         total = 0.0
         optimizer.zero_grad(set_to_none=True)
@@ -141,7 +141,7 @@ class MaskedTraining:
             )
             loss = (values * weights).sum() / max(weight, 1e-12)
             if not torch.isfinite(loss):
-                names = ", ".join(examples[index].tokens.id for index in part[:8])
+                names = ", ".join(examples[index].encoded.id for index in part[:8])
                 raise PrefrunError(
                     f"the loss is not finite at step {step + 1}; records: {names}\n"
                     "  remedy: lower trainer.learning_rate, or look at these records"
@@ -234,5 +234,5 @@ class MaskedTraining:
 
 
 def _tokens(example: Example) -> int:
-    tokens = example.tokens
+    tokens = example.encoded
     return sum(map(len, tokens.prompts)) + sum(map(len, tokens.branches))

@@ -1,0 +1,56 @@
+"""A model that only scores branches, as evaluators see it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+
+from prefrun.evaluation.evaluator import NotApplicable
+from prefrun.models.kind import ModelKind
+from prefrun.policy.policy import BranchLogps, Policy
+from prefrun.policy.scoring import scored_batches
+
+if TYPE_CHECKING:
+    from prefrun.records.tree import PreferenceTree
+
+
+class ScoringPolicy:
+    """Implements `Policy.logps` with a model's numbers; there are no completions."""
+
+    def __init__(self, kind: ModelKind, budget: int) -> None:
+        """BUDGET: the size of a forward pass, see `ModelKind.size`."""
+        self.kind, self.budget = kind, budget
+
+    def logps(self, trees: Sequence[PreferenceTree]) -> list[BranchLogps]:
+        """Return the model's numbers of every branch, without gradient."""
+        encoded = self.kind.encode(trees)
+        result = [[torch.empty(0)] * len(each.step_ends) for each in encoded]
+        for batch in scored_batches(self.kind, encoded, self.budget):
+            for piece, numbers in batch:
+                for branch, values in zip(piece.branches, numbers.token_logps, strict=True):
+                    result[piece.index][branch] = values
+        return [BranchLogps(tuple(values)) for values in result]
+
+    def generate(
+        self, trees: Sequence[PreferenceTree], max_new_tokens: int, temperature: float, seed: int
+    ) -> list[str]:
+        """Raise NotApplicable."""
+        del trees, max_new_tokens, temperature, seed
+        raise self._no_completions()
+
+    def kl(
+        self, trees: Sequence[PreferenceTree], responses: Sequence[str], other: Policy
+    ) -> list[float]:
+        """Raise NotApplicable."""
+        del trees, responses, other
+        raise self._no_completions()
+
+    def count_tokens(self, responses: Sequence[str]) -> list[int]:
+        """Raise NotApplicable."""
+        del responses
+        raise self._no_completions()
+
+    def _no_completions(self) -> NotApplicable:
+        return NotApplicable(f"the model {self.kind.name} scores answers and gives none")
