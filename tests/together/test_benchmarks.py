@@ -109,7 +109,7 @@ def test_the_results_of_every_algorithm_are_frozen(bench: SimpleNamespace) -> No
 
 def test_a_result_that_is_not_the_frozen_one_is_named(tmp_path: Path) -> None:
     before, after = tmp_path / "before.json", tmp_path / "after.json"
-    words = ("--only", "apo_tabular", "--only", "scorer_dpo")
+    words = ("--only", "apo_tabular", "--only", "rps_simulation")
     result_of("benchmarks/frozen.py", str(before), *words, cache=tmp_path)
     frozen = json.loads(before.read_text())
     values = frozen["apo_tabular"]["values"]
@@ -120,9 +120,9 @@ def test_a_result_that_is_not_the_frozen_one_is_named(tmp_path: Path) -> None:
     *lines, last = done.stdout.splitlines()
     assert [line.split(": ")[0] for line in lines] == [
         "apo_tabular  metrics.jsonl/4/regret/hat",
-        "scorer_dpo",
+        "rps_simulation",
     ]
-    assert lines[1] == "scorer_dpo: new"
+    assert lines[1] == "rps_simulation: new"
     assert json.loads(last) == {"cases": 2, "failed": 0, "different": 1}
 
 
