@@ -127,6 +127,7 @@ TRAINED: dict[str, Words] = {
 """Those for which STEPS count."""
 
 ALONE: dict[str, Words] = {
+    "evaluate": ("algo=evaluate", *LISTS),
     "loop_epochs": (
         *("algo=lipo", "data=ultrafeedback", "data.max_records=24", "trainer.max_steps=-1"),
         *("trainer.epochs=1.5", "trainer.batch_size=8", "trainer.logging_steps=1"),

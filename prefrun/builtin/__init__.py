@@ -1,4 +1,4 @@
-"""What ships with prefrun itself: model=hf, evaluators, rewards, tracker=none.
+"""What ships with prefrun itself: algo=evaluate, model=hf, evaluators, rewards, tracker=none.
 
 Only names; the code is imported on first use. `HookimplMarker` comes from pluggy, because prefrun
 imports this package.
@@ -16,6 +16,13 @@ hookimpl = HookimplMarker("prefrun")
 def prefrun_components() -> list[Component]:
     """Add what needs no further package."""
     return [
+        Component(
+            "algo",
+            "evaluate",
+            config.EvaluateConfig,
+            "prefrun.builtin.measuring:Evaluate",
+            "measures a model on any data, and trains nothing",
+        ),
         Component(
             "model",
             "hf",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from prefrun.errors import ConfigError
 from prefrun.models.reward_head import RewardHead
-from prefrun.plugins import component_of
+from prefrun.nesting import build
 
 if TYPE_CHECKING:
     from prefrun.builtin.config import RewardHeadConfig
@@ -24,7 +24,7 @@ class RewardHeadModel:
                 "model=reward_head has no language model under it\n"
                 "  remedy: model@model.base=hf model.base.name=FOLDER"
             )
-        self.base = component_of(config.base).make(config.base)
+        self.base = build(config.base)
 
     def load(self) -> RewardHead:
         """Load the language model, and put a head of zeros in the place of its own."""

@@ -166,3 +166,10 @@ def test_tokens_of_a_tree_are_counted_once_in_the_trie(bench: SimpleNamespace) -
     assert count.branches == 2 * 16 * (5 + 4 * 3)
     rows = [5 + 3 * level for level in (1, 2, 2, *[3] * 4, *[4] * 8)]
     assert count.pairs == 2 * 2 * sum(rows)
+
+
+def test_a_checkout_is_compared_with_itself(tmp_path: Path) -> None:
+    words = (".", "--shapes", "tiny", "--rounds", "1")
+    result = result_of("benchmarks/commits.py", *words, cache=tmp_path)
+    assert result["tiny"]["equal_losses"]
+    assert result["tiny"]["ratio"] > 0

@@ -13,7 +13,8 @@ from prefrun.errors import ConfigError, DataError
 from prefrun.records.tree import PreferenceTree
 
 FEATURES = "features"
-"""Key in a record's metadata: per branch, a list of numbers, all equally long."""
+"""Key in a record's metadata: per branch a vector of numbers, all equally long; a numpy array
+[K, D], or a list of K arrays or lists."""
 REMEDY = "give every answer of every record equally many numbers, in metadata.features"
 Matrix = NDArray[np.float32]
 Vectors = Mapping[str | None, Matrix]
@@ -28,6 +29,8 @@ def features_of(tree: PreferenceTree, width: int | None = None) -> Matrix:
     given = tree.metadata.get(FEATURES)
     if given is None:
         raise _error(tree, "", "is missing")
+    if isinstance(given, np.ndarray) and given.ndim == 2:
+        return _matrix(tree, given, width)
     if not isinstance(given, Sequence) or len(given) != len(tree.branches):
         raise _error(tree, "", f"must be a list of {len(tree.branches)}, one per answer")
     rows = [_row(tree, place, row) for place, row in enumerate(given)]
@@ -69,6 +72,24 @@ def features_by_mark(tree: PreferenceTree, vectors: Vectors, base: str) -> Matri
                 "  remedy: choose another algo.base, or a language model: model=scratch"
             )
     return np.stack([vectors[branch.source] for branch in tree.branches])
+
+
+def _matrix(tree: PreferenceTree, given: NDArray[Any], width: int | None) -> Matrix:
+    """Return GIVEN [K, D] as it is, if it fits: without a step per answer, which takes longer."""
+    count, length = given.shape
+    if count != len(tree.branches):
+        raise _error(tree, "", f"has {count} rows, not {len(tree.branches)}, one per answer")
+    if not length or (width and length != width):
+        wanted = f"the first record's have {width}" if width else "at least 1 is needed"
+        raise _error(tree, "", f"has rows of {length} numbers, {wanted}")
+    try:
+        matrix: Matrix = np.asarray(given, dtype=np.float32)
+    except (TypeError, ValueError):
+        raise _error(tree, "", f"must hold numbers, not {given.dtype}") from None
+    if not np.isfinite(matrix).all():
+        place, at = (int(index[0]) for index in np.nonzero(~np.isfinite(matrix)))
+        raise _error(tree, f"[{place}][{at}]", f"{given[place, at]!r} is not a finite number")
+    return matrix
 
 
 def _row(tree: PreferenceTree, place: int, given: Any) -> Matrix:

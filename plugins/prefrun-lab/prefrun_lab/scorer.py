@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import ClassVar
 
 import torch
-from safetensors.torch import save
+from safetensors.torch import save_file
 from torch import Tensor
 
 from prefrun import ConfigError, DataError
@@ -18,7 +19,6 @@ from prefrun.policy.collate import STEP_EMBEDDINGS
 from prefrun.records.split import DataSplit
 from prefrun.records.tree import PreferenceTree
 from prefrun.reward import Reward
-from prefrun.rundir.files import write_atomically
 from prefrun.training.empty_step import EmptySteps
 from prefrun.training.services import Services
 from prefrun_lab.config import ScorerConfig
@@ -64,6 +64,7 @@ class Scorer(RunAlgorithm):
         "learning_rate": "algo.learning_rate",
         "optimizer": "algo.optimizer",
     }
+    saves_as = "scorer"
     kind: ClassVar[str] = "offline, any loss, feature vectors"
     formula: ClassVar[str] = "log pi(y|x) := w . f(x, y), log pi_ref := 0, in the loss algo.base"
 
@@ -111,9 +112,13 @@ class Scorer(RunAlgorithm):
                 held_out = {"held_out/accuracy": accuracy.nanmean().item()}
                 services.log(step, {"loss": value, **metrics, **held_out})
                 services.step_done(step, self.config.steps)
-        weights = save({name: value.contiguous() for name, value in network.state_dict().items()})
-        write_atomically(services.run.output_dir / "scorer" / "scorer.safetensors", weights)
+        self._weights = network.state_dict()
         return self._outcome(services, _scores(network, test), test, losses[-LOG_EVERY:])
+
+    def save(self, folder: Path) -> None:
+        """Write the scorer's weights."""
+        weights = {name: value.contiguous() for name, value in self._weights.items()}
+        save_file(weights, folder / "scorer.safetensors")
 
     def _prepared(self, data: DataSplit, seed: int) -> tuple[list[PreferenceTree], FeatureRecords]:
         """Return the training records as the loss wants them, and as tensors."""

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
@@ -68,7 +69,8 @@ def test_it_finds_the_true_order(services, keys):
     assert metrics["final_loss"].value < services.lines[0][1]["loss"]
     assert services.lines[-1][0] == scorer.config.steps
     assert scorer.base.steps_done == scorer.config.steps
-    assert (services.run.output_dir / "scorer" / "scorer.safetensors").exists()
+    scorer.save(services.run.output_dir)
+    assert (services.run.output_dir / "scorer.safetensors").exists()
 
 
 def test_same_seed_same_result(services):
@@ -102,6 +104,10 @@ def test_batch_shows_an_answer_as_one_token_with_reference_zero(split):
         ([[1.0] * 4] * 3, "metadata.features[0]", "has 4 numbers, the first record's have 5"),
         ([[1.0] * 5, ["x"] * 5, [1.0] * 5], "metadata.features[1]", "must be a list of numbers"),
         ([[0.0] * 5, [0.0] * 4 + [float("nan")], [0.0] * 5], "features[1][4]", "not a finite"),
+        (np.ones((2, 5)), "metadata.features'", "has 2 rows, not 3"),
+        (np.ones((3, 4)), "metadata.features'", "rows of 4 numbers, the first record's have 5"),
+        (np.full((3, 5), np.inf), "metadata.features[0][0]", "not a finite"),
+        (np.full((3, 5), "x"), "metadata.features'", "must hold numbers"),
     ],
 )
 def test_bad_features_are_named(split, features, field, problem):
@@ -112,6 +118,14 @@ def test_bad_features_are_named(split, features, field, problem):
     assert split.train[2].id in str(caught.value)
     assert field in str(caught.value)
     assert problem in str(caught.value)
+
+
+def test_an_array_is_read_as_its_lists_are(split):
+    tree = split.train[0]
+    rows = np.asarray(tree.metadata["features"])
+    for given in (rows, list(rows), rows.astype(np.float32)):
+        read = features_of(replace(tree, metadata={"features": given}))
+        assert (read.dtype, read.tolist()) == (np.float32, features_of(tree).tolist())
 
 
 def test_records_of_equal_labels_cannot_be_measured(split):

@@ -61,6 +61,7 @@ class GrowTrees(RunAlgorithm):
 
     card = CARD
     trainer_keys = LENGTH_KEYS
+    evaluates_policy = False
     config: GrowTreesConfig
 
     def check(self, data: DataSplit, reward: Reward | None) -> None:
