@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from prefrun.errors import DataError
 from prefrun.needs import REFERENCE
+from prefrun.schema import TrainerConfig
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
     from prefrun.records.tree import PreferenceTree
     from prefrun.reward import Reward
     from prefrun.training.services import Services
+
+TRAINER_KEYS = frozenset(key.name for key in fields(TrainerConfig))
+"""All keys of `trainer`."""
+LENGTH_KEYS = frozenset({"max_length", "max_prompt_length", "truncation"})
+"""Those that bound texts: the host reads them wherever it scores or writes answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,13 @@ class Algorithm:
     saves_as: ClassVar[str] = ""
     """Name of the folder in the run's directory that `save` fills, such as 'reward_model'; '' = the
     run leaves nothing but its policy."""
+
+    trainer_keys: frozenset[str] = TRAINER_KEYS
+    """The keys of `trainer` that the run reads; another one is refused if the user sets it. Set it
+    in `__init__` where it depends on the settings."""
+    instead: Mapping[str, str] = MappingProxyType({})
+    """By a key of `trainer` that the run does not read, the own key that the error names, such as
+    {'max_steps': 'algo.steps'}."""
 
     note: str = ""
     """One line the user must see before the run, such as what `check` chose to suit the data."""
@@ -241,6 +254,7 @@ class RunAlgorithm(Algorithm, ABC):
 class DecodingAlgorithm(Algorithm, ABC):
     """Trains nothing: changes how a policy answers."""
 
+    trainer_keys = LENGTH_KEYS
     changes_policy: ClassVar[bool] = True
     """False: `wrap` returns the start model as it is, which is then measured once."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +15,7 @@ from prefrun.algorithm import Algorithm, DecodingAlgorithm, LossAlgorithm, check
 from prefrun.builtin.config import NoModelConfig
 from prefrun.console import console
 from prefrun.errors import DataError
+from prefrun.honoured import check_honoured
 from prefrun.job import Inputs, Job, Origin, Stopwatch
 from prefrun.jobs.changes import check_unchanged, made_from, record_resumption
 from prefrun.jobs.identity import identify
@@ -54,7 +55,7 @@ def run(config: DictConfig, output_dir: Path, origin: Origin) -> dict[str, Any]:
     sharing.switch(False)
     print_foreign_plugins()
     plan = make_plan(config)
-    inputs = prepare(plan, read_data(plan))
+    inputs = prepare(plan, read_data(plan), origin.overrides)
     directory = RunDirectory(output_dir).create()
     with locked(directory.path):
         return carry_out(inputs, directory, origin)
@@ -90,11 +91,16 @@ def read_data(plan: Plan) -> DataSplit:
 
 
 @naming_out_of_memory(LOADING)
-def prepare(plan: Plan, data: DataSplit) -> Inputs:
-    """Make reward and algorithm: what is wrong with them shows before a model is loaded."""
+def prepare(plan: Plan, data: DataSplit, words: Sequence[str] | None = None) -> Inputs:
+    """Make reward and algorithm: what is wrong with them shows before a model is loaded.
+
+    WORDS: those of the command line that the run begins with; None if it has begun before.
+    """
     source = plan.build("model")  # its constructor looks whether the model can be there
     reward = plan.build("reward").of(data)
     algorithm = plan.algorithm()
+    if words is not None:
+        check_honoured(plan, algorithm, words)
     if algorithm.uses_model and isinstance(plan.settings["model"], NoModelConfig):
         raise missing_choice("model")
     if isinstance(algorithm, LossAlgorithm):

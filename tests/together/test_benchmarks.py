@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 import torch
 
+from prefrun.plugins import components
 from prefrun.policy.collate import Example, branch_batch, collate
 from tests.comparison.page.browser import why_not
 
@@ -30,17 +32,17 @@ PAIRS = {"k2": 1, "k4_best": 3, "k4_all": 6, "k8_best": 7, "tree_4x2": 15, "tree
 def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
     """The benchmark's modules, which are scripts beside each other."""
     monkeypatch.syspath_prepend(FOLDER)
-    names = ("shapes", "data", "algorithms", "machine", "table")
+    names = ("shapes", "data", "algorithms", "machine", "table", "frozen_cases")
     modules: dict[str, ModuleType] = {name: __import__(name) for name in names}
     yield SimpleNamespace(**modules)
     for name in names:
         sys.modules.pop(name)
 
 
-def result_of(script: str, *words: str, cache: Path) -> dict[str, Any]:
-    """Run a script of the benchmark, as its docstring says, and return the JSON it prints last."""
+def ended(script: str, *words: str, cache: Path) -> subprocess.CompletedProcess[str]:
+    """Run a script of the benchmark, as its docstring says."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PREFRUN_CACHE": str(cache)}
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, *script.split(), *words],
         cwd=ROOT,
         env=environment,
@@ -50,6 +52,11 @@ def result_of(script: str, *words: str, cache: Path) -> dict[str, Any]:
         timeout=PATIENCE,
         check=False,
     )
+
+
+def result_of(script: str, *words: str, cache: Path) -> dict[str, Any]:
+    """Run a script of the benchmark and return the JSON it prints last."""
+    done = ended(script, *words, cache=cache)
     assert done.returncode == 0, done.stderr[-3000:]
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
@@ -92,6 +99,31 @@ def test_the_opening_of_the_page_is_measured(tmp_path: Path) -> None:
     words = ("--runs", "3", "--metrics", "2", "--opened", "1")
     result = result_of("-m benchmarks.report_page", *words, cache=tmp_path)
     assert result["painted_s"]["median"] > 0
+
+
+def test_the_results_of_every_algorithm_are_frozen(bench: SimpleNamespace) -> None:
+    installed = {f"algo={name}" for group, name in components() if group == "algo"}
+    frozen = {word for words in bench.frozen_cases.CASES.values() for word in words}
+    assert not installed - frozen - {"algo=none"}
+
+
+def test_a_result_that_is_not_the_frozen_one_is_named(tmp_path: Path) -> None:
+    before, after = tmp_path / "before.json", tmp_path / "after.json"
+    words = ("--only", "apo_tabular", "--only", "rps_simulation")
+    result_of("benchmarks/frozen.py", str(before), *words, cache=tmp_path)
+    frozen = json.loads(before.read_text())
+    values = frozen["apo_tabular"]["values"]
+    values["metrics.jsonl/4/regret/hat"] = math.nextafter(values["metrics.jsonl/4/regret/hat"], 1)
+    before.write_text(json.dumps({"apo_tabular": frozen["apo_tabular"], "sold": {}}))
+    done = ended("benchmarks/frozen.py", str(after), *words, f"--against={before}", cache=tmp_path)
+    assert done.returncode == 1
+    *lines, last = done.stdout.splitlines()
+    assert [line.split(": ")[0] for line in lines] == [
+        "apo_tabular  metrics.jsonl/4/regret/hat",
+        "rps_simulation",
+    ]
+    assert lines[1] == "rps_simulation: new"
+    assert json.loads(last) == {"cases": 2, "failed": 0, "different": 1}
 
 
 def test_the_table_is_rendered_from_the_stored_numbers(bench: SimpleNamespace) -> None:

@@ -57,6 +57,13 @@ class Scorer(RunAlgorithm):
     paper: ClassVar[str] = "none: a laboratory for other methods' losses"
     verdict: ClassVar[str] = "See the methods that are tried with it."
     uses_model = False
+    trainer_keys = frozenset({"on_empty_step"})
+    instead: ClassVar = {
+        "max_steps": "algo.steps",
+        "batch_size": "algo.batch_size",
+        "learning_rate": "algo.learning_rate",
+        "optimizer": "algo.optimizer",
+    }
     saves_as = "scorer"
     kind: ClassVar[str] = "offline, any loss, feature vectors"
     formula: ClassVar[str] = "log pi(y|x) := w . f(x, y), log pi_ref := 0, in the loss algo.base"

@@ -58,6 +58,12 @@ class GrocoViews(RunAlgorithm):
         )
     }
     uses_model = False
+    trainer_keys = frozenset()
+    instead: ClassVar = {
+        "max_steps": "algo.steps",
+        "batch_size": "algo.batch_size",
+        "learning_rate": "algo.learning_rate",
+    }
     saves_as = "groco_views"
     paper: ClassVar[str] = "Shvetsova et al. 2023, arXiv 2301.02009"
     kind: ClassVar[str] = "self-supervised, views of feature vectors"
