@@ -13,7 +13,7 @@ from prefrun.policy.adapter import with_lora
 from prefrun.policy.attention.kernel import Kernel
 from prefrun.policy.model_policy import ModelPolicy
 from prefrun.policy.packing import PLAIN, Packing
-from prefrun.policy.sampling import InverseTransform, uniforms
+from prefrun.policy.sampling.drawing import draw, uniforms
 from prefrun.policy.tokenise import Tokeniser
 from prefrun.records.tree import Branch, PreferenceTree, Step
 
@@ -95,9 +95,7 @@ def test_training_mode_is_restored(policy, trees):
 @pytest.mark.parametrize("temperature", [1.0, 0.5])
 def test_tokens_are_drawn_with_their_probability(temperature):
     logits = torch.tensor([[1.0, -1.0, 0.5, -torch.inf, 0.0]])
-    numbers = uniforms(0, ["x"], 20000)
-    draw = InverseTransform(numbers, temperature)
-    tokens = torch.tensor([int(draw(torch.zeros(1, 1), logits).argmax()) for _ in range(20000)])
+    tokens = draw(logits.expand(20000, -1), uniforms(0, ["x"], 20000)[0], temperature, 1.0)
     shares = torch.bincount(tokens, minlength=5) / 20000
     wanted = (logits[0] / temperature).softmax(-1)
     assert shares[3] == 0
