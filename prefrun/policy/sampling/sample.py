@@ -12,6 +12,7 @@ from torch import Tensor
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
+from prefrun.memory import is_out_of_memory
 from prefrun.policy.attention.switch import ordinary_attention
 from prefrun.policy.head import unwrap
 from prefrun.policy.sampling.continuous import Continuous
@@ -75,6 +76,8 @@ def _problem_with(causal_lm: Any, text: Sequence[int], pad_token_id: int) -> str
             return "it attends in chunks"
         found, wanted = _both_ways(causal_lm, [list(text[-12:]), list(text[-5:])], pad_token_id)
     except Exception as error:  # a model may refuse a cache from outside in any way
+        if is_out_of_memory(error):
+            raise
         return f"it does not take a cache from outside ({error})"
     tolerance = 1e-3 if causal_lm.dtype in (torch.float32, torch.float64) else 5e-2
     if (found - wanted).abs().max() > tolerance * wanted.abs().max():
