@@ -44,11 +44,12 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--model", choices=["tiny", "large"], default="tiny")
+    parser.add_argument("--model", choices=["tiny", "small", "large"], default="tiny")
     parser.add_argument("--prompts", type=int, default=128)
     parser.add_argument("--completions", type=int, default=8, help="of each prompt")
     parser.add_argument("--rows", type=int, default=32, help="completions drawn together")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--max-new-tokens", type=int, help="default: 64 of tiny, else 128")
     parser.add_argument("--scored", type=int, default=128, help="prompts whose samples are scored")
     parser.add_argument("--threads", type=int, help="of torch; default: its own choice")
     parser.add_argument("--output", type=Path, help="JSON file that gets the result, by model")
@@ -63,18 +64,19 @@ def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
     from sampling_sides import NAMES, make_sides, make_task
     from sampling_statistics import compare
 
-    task = make_task(arguments.model, arguments.prompts)
+    task = make_task(arguments.model, arguments.prompts, arguments.max_new_tokens)
     sides = make_sides(task, arguments.completions, arguments.rows)
-    seconds: dict[str, list[float]] = {name: [] for name in NAMES}
+    wall: dict[str, list[float]] = {name: [] for name in NAMES}
+    processor: dict[str, list[float]] = {name: [] for name in NAMES}
     drawn: dict[str, list[Any]] = {name: [] for name in NAMES}
     for side in sides.values():
-        side(task.prompts[: arguments.rows // arguments.completions], 0)  # warm-up
+        side(task.prompts[-1:], 0)  # warm-up
     for number in range(1, arguments.rounds + 1):
         for name, side in sides.items():
-            start = time.perf_counter()
+            start = time.perf_counter(), time.process_time()
             drawn[name].append(side(task.prompts, number))
-            seconds[name].append(time.perf_counter() - start)
-    ours, theirs = (seconds[name] for name in NAMES)
+            wall[name].append(round(time.perf_counter() - start[0], 3))
+            processor[name].append(round(time.process_time() - start[1], 3))
     count = arguments.prompts * arguments.completions
     return {
         "model": arguments.model,
@@ -84,16 +86,21 @@ def _measure(arguments: argparse.Namespace) -> dict[str, Any]:
         "rows": arguments.rows,
         "prompt_tokens": [len(task.prompts[-1]), len(task.prompts[0])],
         "max_new_tokens": task.max_new_tokens,
-        "ratio": round(statistics.median(b / a for a, b in zip(ours, theirs, strict=True)), 3),
+        "ratio": _ratio(*(wall[name] for name in NAMES)),
+        "processor_ratio": _ratio(*(processor[name] for name in NAMES)),
         "completions_per_second": {
-            name: round(count / statistics.median(values), 2) for name, values in seconds.items()
+            name: round(count / statistics.median(values), 2) for name, values in wall.items()
         },
-        "seconds_of_rounds": {
-            name: [round(value, 3) for value in values] for name, values in seconds.items()
-        },
+        "seconds_of_rounds": wall,
+        "processor_seconds_of_rounds": processor,
         **compare(task, *(drawn[name] for name in NAMES), scored=arguments.scored),
         "machine": machine(),
     }
+
+
+def _ratio(ours: list[float], theirs: list[float]) -> float:
+    """Return the median over rounds of how many times as long the other side took."""
+    return round(statistics.median(b / a for a, b in zip(ours, theirs, strict=True)), 3)
 
 
 if __name__ == "__main__":

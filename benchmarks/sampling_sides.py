@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from models import make_model
-from shapes import LARGE, Shape
+from shapes import LARGE, SMALL, ModelSize, Shape
 
 from prefrun.policy.sampling.decoder import padded
 from prefrun.policy.sampling.request import Request, Rules
@@ -23,7 +23,7 @@ Completions = list[list[tuple[int, ...]]]
 Side = Callable[[Prompts, int], Completions]
 """Prompts and seed -> completions."""
 MEAN_LENGTH = 40
-"""Tokens of a completion of the large model, if nothing cuts it; lengths are geometric."""
+"""Tokens of a random model's completion, if nothing cuts it; lengths are geometric."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,9 +37,11 @@ class Task:
     max_new_tokens: int
 
 
-def make_task(name: str, count: int) -> Task:
+def make_task(name: str, count: int, max_new_tokens: int | None = None) -> Task:
     """Return COUNT prompts for the model called NAME."""
-    return _tiny(count) if name == "tiny" else _large(count)
+    sizes = {"small": SMALL, "large": LARGE}
+    task = _random(sizes[name], count) if name in sizes else _tiny(count)
+    return replace(task, max_new_tokens=max_new_tokens) if max_new_tokens else task
 
 
 def _tiny(count: int) -> Task:
@@ -60,9 +62,9 @@ def _tiny(count: int) -> Task:
     return Task(loaded.model.eval(), loaded.tokenizer.pad_token_id, tokeniser.stop_ids, prompts, 64)
 
 
-def _large(count: int) -> Task:
+def _random(size: ModelSize, count: int) -> Task:
     """A random Llama on random prompts of 32 to 256 tokens; a bias makes its end token likely."""
-    shape = Shape(model=LARGE)
+    shape = Shape(model=size)
     model: Any = make_model(shape, seed=0)
     head = model.lm_head
     biased = torch.nn.Linear(head.in_features, head.out_features)

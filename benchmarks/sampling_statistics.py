@@ -13,6 +13,8 @@ from torch import Tensor
 
 TOKENS = 25
 """The most frequent ones, whose counts are compared."""
+SEEN = 50
+"""How often a token must have come on both sides together: means of fewer are no normal numbers."""
 
 
 def compare(
@@ -33,7 +35,8 @@ def compare(
             f"token {token}": _z(
                 *(_per_prompt(side, methodcaller("count", token)) for side in (ours, theirs))
             )
-            for token, _ in seen.most_common(TOKENS)
+            for token, count in seen.most_common(TOKENS)
+            if count >= SEEN
         },
     }
     return {

@@ -103,20 +103,20 @@ class RowCache:
         end = window.end
         window.rows = max(window.rows, *(row + 1 for row in rows))
         window.first = min(window.first, end - prompts.width)
-        there, chosen = self._index(rows), self._index(sources)
         columns = slice(end - prompts.width, end)
         for layer, (keys, values) in zip(self._layers, prompts.layers, strict=True):
-            layer.keys[there, :, columns] = keys[chosen]
-            layer.values[there, :, columns] = values[chosen]
+            for source, row in zip(sources, rows, strict=True):
+                layer.keys[row, :, columns] = keys[source]
+                layer.values[row, :, columns] = values[source]
         self._starts[list(rows)] = end - torch.tensor([prompts.lengths[each] for each in sources])
 
     def move(self, sources: Sequence[int], rows: Sequence[int]) -> None:
         """Put the rows SOURCES in the place of ROWS."""
-        there, chosen = self._index(rows), self._index(sources)
         columns = slice(self._window.first, self._window.end)
         for layer in self._layers:
-            layer.keys[there, :, columns] = layer.keys[chosen, :, columns]
-            layer.values[there, :, columns] = layer.values[chosen, :, columns]
+            for source, row in zip(sources, rows, strict=True):
+                layer.keys[row, :, columns] = layer.keys[source, :, columns]
+                layer.values[row, :, columns] = layer.values[source, :, columns]
         self._starts[list(rows)] = self._starts[list(sources)]
 
     def use(self, rows: int) -> None:
@@ -157,6 +157,3 @@ class RowCache:
     def _buffer(self, like: Tensor, width: int) -> Tensor:
         """Zeros, not what memory holds: a weight of 0 on NaN is NaN."""
         return like.new_zeros((self._rows, like.shape[1], width, *like.shape[3:]))
-
-    def _index(self, places: Sequence[int]) -> Tensor:
-        return torch.tensor(places, device=self._device)
