@@ -43,7 +43,8 @@ class Continuous:
         """Return a completion per request."""
         active = self._renew_rows()
         while active:
-            done = self._table.extend(self._decoder.step(self._table.last[:active]))
+            rows = slice(active)
+            done = self._table.extend(rows, self._decoder.step(self._table.last[rows]))
             if done:
                 self._drawn.update(done)
                 active = self._renew_rows()
@@ -91,5 +92,7 @@ class Continuous:
         prefilled = self._decoder.prefill(prompts)
         table = Table(len(sources), self._rules, self._stops, self._decoder.device)
         table.begin(self._requests[first : self._next], first)
-        self._drawn.update(table.extend(prefilled.logits[sources]))
+        for start in range(0, len(sources), self._rows):  # no more logits than in a step
+            part = slice(start, start + self._rows)
+            self._drawn.update(table.extend(part, prefilled.logits[sources[part]]))
         return _Begun(prefilled, sources, table)

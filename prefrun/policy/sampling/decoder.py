@@ -46,7 +46,7 @@ class Decoder:
         output = self._model(
             input_ids=ids, **inputs, past_key_values=cache, use_cache=True, **self._last_only
         )
-        logits: Tensor = output.logits[:, -1].float()
+        logits: Tensor = output.logits[:, -1].to(self.device, torch.float32)
         return logits
 
 

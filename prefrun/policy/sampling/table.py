@@ -56,42 +56,42 @@ class Table:
         for source, row in zip(sources, rows, strict=True):
             self.owners[row], other.owners[source] = other.owners[source], None
 
-    def extend(self, logits: Tensor) -> list[tuple[int, Drawn]]:
-        """Draw a token of each of the first N rows from LOGITS [N, V].
+    def extend(self, rows: slice, logits: Tensor) -> list[tuple[int, Drawn]]:
+        """Draw a token of each of ROWS, N of them, from LOGITS [N, V].
 
         Returns the requests that are done with it, by number. Their rows are free.
         """
-        count, rules = len(logits), self._rules
+        rules, index, counts = self._rules, self._every[rows], self._counts[rows]
         if self._is_stop is None:
             self._is_stop = self._stops.table(logits.shape[1], logits.device)
-        place = self._every[:count], self._counts[:count]
+        place = index, counts
         tokens = draw(logits, self._numbers[place], rules.temperature, rules.top_p)
         self._tokens[place] = tokens
         self._logps[place] = logps_of(logits, tokens)
-        self.last[:count] = tokens
-        self._counts[:count] += 1
+        self.last[rows] = tokens
+        counts += 1  # the table's own
         ended = self._is_stop[tokens]
         if self._stops.strings:
-            ended |= self._have_stop_string(tokens)
-        done = ended | (self._counts[:count] == rules.max_new_tokens)
-        return list(self._released(done, ended)) if done.any() else []
+            ended |= self._have_stop_string(index)
+        done = ended | (counts == rules.max_new_tokens)
+        return list(self._released(index[done], ended[done])) if done.any() else []
 
-    def _have_stop_string(self, tokens: Tensor) -> Tensor:
-        """[N] bool: whether the texts of the first N rows have one, now that TOKENS [N] came."""
-        found = torch.zeros_like(tokens, dtype=torch.bool)
-        for row, token in enumerate(tokens.tolist()):
+    def _have_stop_string(self, rows: Tensor) -> Tensor:
+        """[N] bool: whether the texts of ROWS [N] have one since their last token."""
+        found = torch.zeros_like(rows, dtype=torch.bool)
+        each = zip(rows.tolist(), self.last[rows].tolist(), strict=True)
+        for place, (row, token) in enumerate(each):
             if self._stops.may_complete(token):
                 ids = self._tokens[row, : self._counts[row]].tolist()
-                found[row] = self._stops.are_in(ids)
+                found[place] = self._stops.are_in(ids)
         return found
 
-    def _released(self, done: Tensor, ended: Tensor) -> Iterator[tuple[int, Drawn]]:
-        """Yield what the rows of DONE [N] drew, and set them free; ENDED [N] were not cut."""
-        rows = done.nonzero()[:, 0]
+    def _released(self, rows: Tensor, ended: Tensor) -> Iterator[tuple[int, Drawn]]:
+        """Yield what ROWS [N] drew, and set them free; ENDED [N] were not cut."""
         counts = self._counts[rows]
         longest = int(counts.max())
         tokens, logps = self._tokens[rows, :longest].tolist(), self._logps[rows, :longest].cpu()
-        each = zip(rows.tolist(), counts.tolist(), ended[rows].tolist(), strict=True)
+        each = zip(rows.tolist(), counts.tolist(), ended.tolist(), strict=True)
         for place, (row, count, end) in enumerate(each):
             number, self.owners[row] = self.owners[row], None
             assert number is not None
