@@ -11,6 +11,9 @@ from prefrun.policy.sampling.row_cache import Prefilled
 from prefrun.policy.sampling.stops import Stops
 from prefrun.policy.sampling.table import Table
 
+PADDING = 0.1
+"""Share of a pass over prompts that may be padding, to make fewer passes."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Begun:
@@ -78,13 +81,17 @@ class Continuous:
         return self._begun
 
     def _begin(self) -> _Begun:
-        """Run the prompts of about as many requests as there are rows; draw their first tokens."""
+        """Run the next prompts, no more than there are rows, and draw the tokens behind them.
+
+        If they are enough for all rows, those that are much shorter wait for the next time.
+        """
         first = self._next
         prompts: list[tuple[int, ...]] = []
         sources: list[int] = []
         for request in self._requests[first:]:
             if not prompts or prompts[-1] != request.prompt:
-                if len(sources) >= self._rows:
+                shorter = prompts and len(request.prompt) < (1 - PADDING) * len(prompts[0])
+                if len(prompts) == self._rows or (shorter and len(sources) >= self._rows):
                     break
                 prompts.append(request.prompt)
             sources.append(len(prompts) - 1)
