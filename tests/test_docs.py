@@ -11,6 +11,7 @@ import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
@@ -22,6 +23,7 @@ from prefrun.component import GROUPS, Component
 from prefrun.paths import conf_dir
 from prefrun.plugins import plugin_manager, registered
 from prefrun.schema import RunConfig
+from prefrun.testing.context import RandomContext
 
 ROOT = Path(__file__).parents[1]
 README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
@@ -280,3 +282,13 @@ def test_a_shipped_file_gives_the_defaults_that_help_shows(component):
     given = OmegaConf.load(shipped_yaml(component))
     given.pop("defaults")
     assert OmegaConf.merge(schema, given) == schema
+
+
+def test_evaluator_guide_samples_several_completions() -> None:
+    guide = (ROOT / "docs/guides/evaluator.md").read_text()
+    (code,) = (code for _, code in FENCED.findall(guide) if "policy.sample(" in code)
+    known: dict[str, Any] = {}
+    exec(compile(code, "evaluator.md", "exec"), known)
+    found = known["found_by_one_of_four"](RandomContext(5))
+    assert len(found) == 5
+    assert set(found) <= {0.0, 1.0}

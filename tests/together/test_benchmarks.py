@@ -94,6 +94,15 @@ def test_the_cost_of_jobs_is_measured(tmp_path: Path) -> None:
     assert result_of("benchmarks/jobs.py", "--seeds", "1", cache=tmp_path)["jobs"] == 2
 
 
+@pytest.mark.parametrize("model", ["tiny", "small"])
+def test_both_sides_of_sampling_draw_from_one_distribution(tmp_path: Path, model: str) -> None:
+    words = ("--model", model, "--prompts", "4", "--completions", "8", "--rows", "16")
+    words += ("--rounds", "1", "--max-new-tokens", "3")
+    result = result_of("benchmarks/sampling.py", *words, cache=tmp_path)
+    assert result["ratio"] > 0
+    assert result["largest_z"] < 4.5
+
+
 @pytest.mark.skipif(bool(why_not()), reason=why_not() or "chromium can be driven")
 def test_the_opening_of_the_page_is_measured(tmp_path: Path) -> None:
     words = ("--runs", "3", "--metrics", "2", "--opened", "1")

@@ -51,7 +51,6 @@ import torch
 from prefrun.algorithm import LossOutput, Outcome, RunAlgorithm, Term
 from prefrun.base_algorithm import build_loss
 from prefrun.evaluation.evaluator import Estimate
-from prefrun.records.tree import Branch, Step
 from prefrun.training.step_loop import MicroBatch, StepLoop
 
 
@@ -119,26 +118,26 @@ class Looped(RunAlgorithm):
 class Online(RunAlgorithm):
     """Online DPO (a test)."""
 
+    def check_ids(self, services, trees):
+        """The tokens that are scored are the ones that were sampled."""
+        with torch.no_grad():
+            batch = services.token_logps(trees)
+        sampled = batch.extras["sampled_logps"]
+        assert batch.token_mask.sum() == sum(len(b.ids) for t in trees for b in t.branches)
+        assert (batch.policy_token_logps - sampled).abs().max() < 1e-4
+
     def run(self, services):
         def records(step, policy):
             die_at(step)
             size = services.config.trainer.batch_size
             prompts = list(services.data.train)[step * size : (step + 1) * size]
-            answers = [
-                policy.generate(prompts, 12, 1.0, seed=10 * step + number) for number in range(2)
-            ]
-            scores = [services.reward.score(prompts, row) for row in answers]
-            return [
-                replace(
-                    tree,
-                    branches=tuple(
-                        Branch((Step(answers[k][i]),), scores={"overall": scores[k][i]})
-                        for k in range(2)
-                    ),
-                )
-                for i, tree in enumerate(prompts)
-                if scores[0][i] != scores[1][i]
-            ]
+            trees = []
+            for tree, pair in zip(prompts, policy.sample(prompts, 2, 12, 1.0, seed=step)):
+                scores = services.reward.score([tree] * 2, [each.text for each in pair])
+                branches = [a.branch({"overall": score}) for a, score in zip(pair, scores)]
+                trees.append(replace(tree, branches=tuple(branches)))
+            self.check_ids(services, trees)
+            return trees
 
         loss = build_loss("dpo", {"beta": 0.5})
         return Outcome(services.online(loss, records, renew_reference=self.config.renew or None))

@@ -24,8 +24,8 @@ from prefrun.policy.head import unwrap
 
 NAME = "prefrun_trees"
 """What transformers knows tree attention by."""
-_BEFORE: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
-"""The attention of models that attend along trees now."""
+_OUTSIDE: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
+"""How each model that attends along trees does outside."""
 
 
 @contextmanager
@@ -39,8 +39,8 @@ def tree_attention(model: Any) -> Iterator[None]:
     if before == NAME:
         yield
         return
-    _BEFORE[causal_lm] = before
     causal_lm.set_attn_implementation(NAME)
+    _OUTSIDE[causal_lm] = before
     try:
         yield
     finally:
@@ -48,13 +48,13 @@ def tree_attention(model: Any) -> Iterator[None]:
 
 
 @contextmanager
-def plain_attention(model: Any) -> Iterator[None]:
-    """Let MODEL attend by itself inside `tree_attention`, such as to answer in a training."""
-    causal_lm = unwrap(model)
-    if causal_lm.config._attn_implementation != NAME:
+def ordinary_attention(model: Any) -> Iterator[None]:
+    """Let MODEL attend as outside `tree_attention`, inside it, too; afterwards as before."""
+    if not is_active(model):
         yield
         return
-    causal_lm.set_attn_implementation(_BEFORE[causal_lm])
+    causal_lm = unwrap(model)
+    causal_lm.set_attn_implementation(_OUTSIDE[causal_lm])
     try:
         yield
     finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from prefrun.policy.attention.switch import NAME, plain_attention, tree_attention
+from prefrun.policy.attention.switch import NAME, ordinary_attention, tree_attention
 
 
 def test_a_model_attends_by_itself_inside_tree_attention(make_model):
@@ -12,9 +12,9 @@ def test_a_model_attends_by_itself_inside_tree_attention(make_model):
     ids = torch.tensor([[5, 6, 7, 8]])
     expected, before = model(ids).logits, model.config._attn_implementation
     with tree_attention(model):
-        with plain_attention(model), plain_attention(model):
+        with ordinary_attention(model), ordinary_attention(model):
             assert torch.equal(model(ids).logits, expected)
         assert model.config._attn_implementation == NAME
     assert model.config._attn_implementation == before
-    with plain_attention(model):
+    with ordinary_attention(model):
         assert torch.equal(model(ids).logits, expected)
