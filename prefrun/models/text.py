@@ -68,6 +68,10 @@ class TextModel(ModelKind):
             lambda: choose_packing(self.language_model, loaded.attention, text),
         )
 
+    def begin_as(self, other: Any) -> None:
+        """Take over packing and text."""
+        self.packing, self.sample_text = other.packing, other.sample_text
+
     @property
     def language_model(self) -> Any:
         """The causal language model whose log-probs show whether a packing is right."""
