@@ -10,6 +10,7 @@ from prefrun.errors import ConfigError
 
 REFERENCE = "reference"
 NORMALISED = "normalised"
+TEXT = "text"
 LOG_COLLISION = "log_collision"
 STEP_EMBEDDINGS = "step_embeddings"
 LAST_HIDDEN = "last_hidden"
@@ -40,6 +41,7 @@ class Need:
 MARKS: Mapping[str, str] = {
     REFERENCE: "the same numbers of the frozen start model",
     NORMALISED: "numbers that are log-probabilities: at most 0, the exponentials summing to 1",
+    TEXT: "numbers of any text: of prompts and answers that the method writes, of prompts it scores",
 }
 """Needs that add no tensor of the model being trained."""
 

@@ -48,9 +48,10 @@ def print_header(run: Run, job: Job) -> None:
 
 
 def print_model_lines(forward: str, template: Sequence[str], problems: Sequence[str]) -> None:
-    """Say how the loaded model reads the records: FORWARD, what its chat TEMPLATE does to them, and
-    the PROBLEMS of those it cannot use."""
-    lines = [f"  forward {forward}", *(f"  chat template {note}" for note in template)]
+    """Say how the loaded model reads the records: FORWARD, '' = nothing to say, what its chat
+    TEMPLATE does to them, and the PROBLEMS of those it cannot use."""
+    lines = [f"  forward {forward}"] if forward else []
+    lines += [f"  chat template {note}" for note in template]
     if problems:
         lines.append(f"  data    {len(problems)} record(s) skipped that the model cannot use")
     for line in [*lines, *_skipped(problems)]:

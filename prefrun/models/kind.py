@@ -107,6 +107,10 @@ class ModelKind(ABC):
         """
         del encoded
 
+    def begin_as(self, other: Any) -> None:
+        """Take over what OTHER, the same model loaded before, found in `begin`."""
+        del other
+
     @property
     def device(self) -> torch.device:
         """Where `module` is."""

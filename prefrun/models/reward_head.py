@@ -17,7 +17,7 @@ from prefrun.errors import ConfigError, first_sentence
 from prefrun.models.kind import Reference
 from prefrun.models.reading import READS, scored
 from prefrun.models.text import TextModel
-from prefrun.needs import LAST_HIDDEN, PROMPT_HIDDEN, REFERENCE
+from prefrun.needs import LAST_HIDDEN, PROMPT_HIDDEN, REFERENCE, TEXT
 from prefrun.policy.adapter import has_adapter
 from prefrun.policy.collate import lay_out
 from prefrun.policy.head import unwrap
@@ -72,7 +72,7 @@ class RewardHead(TextModel):
     head begins at 0, so every score does. K branches of one prompt share it in packed rows.
     """
 
-    gives: ClassVar[frozenset[str]] = frozenset({REFERENCE, LAST_HIDDEN, PROMPT_HIDDEN})
+    gives: ClassVar[frozenset[str]] = frozenset({REFERENCE, TEXT, LAST_HIDDEN, PROMPT_HIDDEN})
     reference: ClassVar[Reference] = Reference.zero
 
     def __init__(self, loaded: LoadedModel, packing: Packing = PLAIN) -> None:

@@ -68,6 +68,10 @@ class TextModel(ModelKind):
             lambda: choose_packing(loaded.model, loaded.attention, text),
         )
 
+    def begin_as(self, other: Any) -> None:
+        """Take over packing and text."""
+        self.packing, self.sample_text = other.packing, other.sample_text
+
     @property
     def transformer(self) -> Any:
         """The transformers model that attends."""

@@ -107,17 +107,17 @@ def with_labels(batch: dict[str, Any], examples: Sequence[Example]) -> dict[str,
     def padded(rows: Sequence[Sequence[float]], dtype: torch.dtype) -> Tensor:
         return torch.tensor([[*row, *[0] * (branches - len(row))] for row in rows], dtype=dtype)
 
-    step_scores = torch.full((trees, branches, batch["steps"]), math.nan)
+    step_scores = np.full((trees, branches, batch["steps"]), math.nan, np.float32)
     for b, example in enumerate(examples):
         for k, scores in enumerate(example.step_scores):
             if len(scores) <= batch["steps"]:  # else the model knows no steps
-                step_scores[b, k, : len(scores)] = torch.tensor(scores)
+                step_scores[b, k, : len(scores)] = scores
     batch |= {
         "scores": padded([example.scores for example in examples], torch.float32),
         "ranks": padded([example.ranks for example in examples], torch.int64),
         "weights": torch.tensor([example.weight for example in examples], dtype=torch.float32),
         "branch_weights": padded([example.branch_weights for example in examples], torch.float32),
-        "step_scores": step_scores,
+        "step_scores": torch.from_numpy(step_scores),
         "annotators": tuple(example.annotator for example in examples),
     }
     for name in sorted(shared):
@@ -180,7 +180,8 @@ def layout(trees: Sequence[Any]) -> dict[str, Any]:
     for b, (tree, row) in enumerate(zip(trees, lengths, strict=True)):
         branch_mask[b, : len(row)] = True
         for k, (length, ends) in enumerate(zip(row, tree.step_ends, strict=True)):
-            step_index[b * most + k, :length] = step_of_token(ends)
+            if len(ends) > 1:  # else all are of step 0
+                step_index[b * most + k, :length] = step_of_token(ends)
             token_mask[b * most + k, :length] = True
     shape = (len(trees), most, longest)
     return {

@@ -25,6 +25,11 @@ class Settings(Protocol):
     """The host's own sections of the configuration."""
 
     @property
+    def seed(self) -> int:
+        """Of everything random in the run."""
+        ...
+
+    @property
     def trainer(self) -> TrainerConfig:
         """How the host trains."""
         ...

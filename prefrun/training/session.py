@@ -74,8 +74,7 @@ class Session:
         """Let go of a model that was trained in shards, and return a whole one for its weights."""
         former = self.kind
         again = self.__dict__["kind"] = self._load()
-        if isinstance(former, TextModel) and isinstance(again, TextModel):
-            again.packing, again.sample_text = former.packing, former.sample_text
+        again.begin_as(former)
         return again
 
     def _load(self) -> ModelKind:
@@ -208,8 +207,7 @@ class Session:
         if has_adapter(self.ready.module):
             return self.kind
         frozen = self._load()
-        if isinstance(frozen, TextModel) and isinstance(self.kind, TextModel):
-            frozen.packing, frozen.sample_text = self.kind.packing, self.kind.sample_text
+        frozen.begin_as(self.kind)
         return frozen
 
     def encode(self, trees: Sequence[PreferenceTree]) -> list[Any]:

@@ -236,7 +236,7 @@ def test_a_run_is_not_resumed_with_other_plugin_code_and_a_sweep_begins_anew(jud
 
 def test_a_run_directory_may_be_in_the_home_folder(workplace):
     workplace.environment["HOME"] = str(workplace.folder / "home")
-    words = ("algo=scorer", "data=linear_world", "algo.steps=5")
+    words = ("algo=dpo", "model=linear", "data=linear_world", "trainer.max_steps=5")
     done = workplace.run(*words, "output_dir=~/run")
     assert done.returncode == 0, done.stderr
     assert (workplace.folder / "home" / "run" / "summary.json").exists()
@@ -246,7 +246,8 @@ def test_a_run_directory_may_be_in_the_home_folder(workplace):
 def test_two_learning_rates_that_print_alike_are_two_rows(workplace):
     rates = "trainer.learning_rate=0.01000001,0.01000002"
     done = workplace.run(
-        "-m", "algo=scorer", "data=linear_world", "algo.steps=5", rates, "output_dir=col"
+        *("-m", "algo=dpo", "model=linear", "data=linear_world", "trainer.max_steps=5"),
+        *(rates, "output_dir=col"),
     )
     assert done.returncode == 0, done.stderr
     table = (workplace.folder / "col" / "comparison.csv").read_text().splitlines()

@@ -10,8 +10,11 @@ import pytest
 from tests.together.conftest import Workplace
 from tests.together.keyed import KEYED, SECRET, leaks
 
-TOY = ("algo=scorer", "data=linear_world", "data.train=32", "data.test=32", "output_dir=sweep")
-JOBS = ("-m", *TOY, "algo.steps=20,-1,30")
+TOY = (
+    *("algo=dpo", "model=linear", "data=linear_world", "data.train=32", "data.test=32"),
+    "output_dir=sweep",
+)
+JOBS = ("-m", *TOY, "trainer.max_steps=20,0,30")
 LAUNCHERS = {
     "process": ("hydra.launcher.n_jobs=2",),
     "slurm": ("hydra.launcher.cluster=local", "hydra.launcher.gpus_per_node=0"),
@@ -52,9 +55,9 @@ def check(place: Workplace, done) -> None:
     failures = (place.folder / "sweep/failed.jsonl").read_text().splitlines()
     assert [json.loads(line)["job"] for line in failures] == [1]
     text = (place.folder / "sweep/comparison.md").read_text()
-    assert "algo.steps=20" in text
-    assert "algo.steps=30" in text
-    assert "algo.steps=-1 must be at least 1" in text
+    assert "trainer.max_steps=20" in text
+    assert "trainer.max_steps=30" in text
+    assert "trainer.max_steps=0 must be at least 1" in text
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +89,7 @@ def test_a_killed_job_is_a_failure_that_the_same_command_makes_good(workplace):
     (info / "entry_points.txt").write_text("[prefrun]\nmortal = prefrun_mortal\n")
     before = workplace.environment.get("PYTHONPATH", "")
     workplace.environment["PYTHONPATH"] = f"{site}:{before}"
-    words = ("-m", *TOY, "algo.steps=20", "seed=1,2,3", *launcher("process"))
+    words = ("-m", *TOY, "trainer.max_steps=20", "seed=1,2,3", *launcher("process"))
     done = workplace.run(*words)
     assert done.returncode == 1, done.stderr
     assert "the job's process was ended by SIGKILL" in done.stderr

@@ -125,7 +125,10 @@ def test_a_run_may_only_train(workplace):
 
 
 def test_a_sweep_is_asked_for_anywhere_in_the_command(workplace):
-    words = ("algo=scorer", "data=linear_world", "-m", "seed=1,2", "algo.steps=2")
+    words = (
+        *("algo=dpo", "model=linear", "data=linear_world"),
+        *("-m", "seed=1,2", "trainer.max_steps=2"),
+    )
     done = workplace.run(*words, "output_dir=sweep")
     assert done.returncode == 0, done.stderr
     assert len(list((workplace.folder / "sweep").glob("*/summary.json"))) == 2

@@ -12,7 +12,7 @@ from tests.together.conftest import Workplace
 pytest.importorskip("optuna", reason="prefrun-optuna is not installed")
 
 SEARCH = (
-    *("-m", "algo=scorer", "data=linear_world", "data.train=32", "data.test=64"),
+    *("-m", "algo=dpo", "model=linear", "data=linear_world", "data.train=32", "data.test=64"),
     *("output_dir=sweep", "hydra/sweeper=optuna", "hydra.sweeper.direction=maximize"),
 )
 
@@ -22,8 +22,8 @@ def record(place: Workplace):
 
 
 def test_a_search_finds_a_better_value_and_goes_on_when_more_trials_are_wanted(workplace):
-    words = (*SEARCH, "sweep.metric=accuracy", "algo.steps=20", "algo.optimizer=sgd")
-    space = ("algo.learning_rate=tag(log,interval(0.001,100))", "+algo.base_keys.beta=0.1,1")
+    words = (*SEARCH, "sweep.metric=accuracy", "trainer.max_steps=20", "trainer.optimizer=sgd")
+    space = ("trainer.learning_rate=tag(log,interval(0.001,100))", "algo.beta=0.1,1")
     done = workplace.run(*words, *space, "hydra.sweeper.n_trials=4")
     assert done.returncode == 0, done.stderr
     found = record(workplace)
@@ -41,14 +41,18 @@ def test_a_search_finds_a_better_value_and_goes_on_when_more_trials_are_wanted(w
 
 
 def test_a_hopeless_run_ends_early_and_a_failed_one_ends_nothing(workplace):
-    grid = ("hydra/sweeper/sampler=grid", "sweep.metric=accuracy", "algo.learning_rate=1,-1,0.001")
+    grid = (
+        "hydra/sweeper/sampler=grid",
+        "sweep.metric=accuracy",
+        "trainer.learning_rate=1,-1,0.001",
+    )
     prune = (
         *("hydra/sweeper/pruner=median", "hydra.sweeper.pruner.n_startup_trials=1"),
         "hydra.sweeper.prune_on=loss",
     )
-    done = workplace.run(*SEARCH, *grid, *prune, "algo.steps=60", "hydra/launcher=process")
+    done = workplace.run(*SEARCH, *grid, *prune, "trainer.max_steps=60", "hydra/launcher=process")
     assert done.returncode == 2, done.stderr
-    assert "algo.learning_rate=-1" in done.stderr
+    assert "trainer.learning_rate=-1" in done.stderr
     assert [trial["state"] for trial in record(workplace)["trials"]] == [
         "complete",
         "fail",
@@ -65,12 +69,12 @@ def test_a_hopeless_run_ends_early_and_a_failed_one_ends_nothing(workplace):
 
 
 def test_a_wrong_metric_is_refused_at_the_first_trial(workplace):
-    done = workplace.run(*SEARCH, "sweep.metric=rewrad", "algo.steps=20,30,40")
+    done = workplace.run(*SEARCH, "sweep.metric=rewrad", "trainer.max_steps=20,30,40")
     assert done.returncode == 2
     assert "sweep.metric=rewrad was not measured. Metrics: accuracy, kendall_tau" in done.stderr
     assert not (workplace.folder / "sweep/1").exists()
     one = "hydra.sweeper.n_trials=1"
-    mended = workplace.run(*SEARCH, "sweep.metric=accuracy", "algo.steps=20,30,40", one)
+    mended = workplace.run(*SEARCH, "sweep.metric=accuracy", "trainer.max_steps=20,30,40", one)
     assert mended.returncode == 0, mended.stderr
     assert "job 0 has finished before" in mended.stdout
 
@@ -78,10 +82,10 @@ def test_a_wrong_metric_is_refused_at_the_first_trial(workplace):
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["algo.steps=20,30"], "needs sweep.metric=NAME"),
+        (["trainer.max_steps=20,30"], "needs sweep.metric=NAME"),
         (["sweep.metric=accuracy"], "has nothing to search"),
         (
-            ["sweep.metric=accuracy", "algo.steps=20,30", "hydra.sweeper.direction=up"],
+            ["sweep.metric=accuracy", "trainer.max_steps=20,30", "hydra.sweeper.direction=up"],
             "direction=up",
         ),
     ],

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from prefrun.algorithm import LossOutput
+from prefrun.needs import TEXT
 from prefrun.policy.batch import BranchBatch
 from prefrun.records.tree import PreferenceTree
 from prefrun_augmented.around import AroundLoss, best_and_worst
@@ -46,6 +47,7 @@ class Dove(AroundLoss):
         "Reproduced: better than DPO on the conditional pairs, and than DPO with masked "
         "instructions on all pairs, three seeds."
     )
+    own_needs = frozenset({TEXT})
     config: DoveConfig
 
     def prepare(self, trees: Sequence[PreferenceTree], seed: int) -> list[PreferenceTree]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from prefrun.algorithm import LossOutput, Term
+from prefrun.needs import TEXT
 from prefrun.policy.batch import BranchBatch
 from prefrun.records.tree import Branch, Message, PreferenceTree, Prompt
 from prefrun_augmented.around import ROLE, AroundLoss, best_and_worst, place_of, with_roles
@@ -57,6 +58,7 @@ class Mapl(AroundLoss):
     verdict: ClassVar[str] = (
         "Not reproduced: a tiny model learns nothing about instructions, with or without the terms."
     )
+    own_needs = frozenset({TEXT})
     config: MaplConfig
 
     def prepare(self, trees: Sequence[PreferenceTree], seed: int) -> list[PreferenceTree]:

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from prefrun.algorithm import LossOutput, Term
 from prefrun.errors import DataError
+from prefrun.needs import TEXT
 from prefrun.policy.batch import BranchBatch
 from prefrun.records.split import DataSplit
 from prefrun.records.tree import Branch, Message, PreferenceTree, Prompt, Step
@@ -63,6 +64,7 @@ class Rationales(AroundLoss):
         "Not reproduced: no gain with 50 or 200 pairs, and shuffled rationales do as well, three "
         "seeds."
     )
+    own_needs = frozenset({TEXT})
     config: RationalesConfig
 
     def check(self, data: DataSplit, reward: Reward | None) -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from prefrun.algorithm import LossOutput, Term
 from prefrun.errors import ConfigError
+from prefrun.needs import STEP_EMBEDDINGS, TEXT
 from prefrun.policy.batch import BranchBatch
 from prefrun.records.tree import Branch, PreferenceTree, Step
 from prefrun_augmented.around import AroundLoss, best_and_worst, place_of, with_roles
@@ -50,7 +51,7 @@ class Spo(AroundLoss):
         "Not reproduced: degrees add nothing at a small weight and do harm at a large one, three "
         "seeds."
     )
-    own_needs = frozenset({"step_embeddings"})
+    own_needs = frozenset({STEP_EMBEDDINGS, TEXT})
     config: SpoConfig
 
     def __init__(self, config: SpoConfig) -> None:

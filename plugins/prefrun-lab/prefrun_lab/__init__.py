@@ -1,14 +1,20 @@
-"""model=scratch, algo=scorer and data=linear_world: experiments that take seconds."""
+"""Models, an evaluator and data for experiments that take seconds."""
 
 from pathlib import Path
 
 from prefrun import Component, conf_dir, hookimpl
-from prefrun_lab.config import LinearWorldConfig, ScorerConfig, ScratchModelConfig
+from prefrun_lab.config import (
+    LinearConfig,
+    LinearWorldConfig,
+    MlpConfig,
+    OrderingConfig,
+    ScratchModelConfig,
+)
 
 
 @hookimpl
 def prefrun_components() -> list[Component]:
-    """Add a model, an algorithm and a data set."""
+    """Add three models, an evaluator and a data set."""
     return [
         Component(
             "model",
@@ -18,23 +24,37 @@ def prefrun_components() -> list[Component]:
             "a tiny model, trained from scratch on the records of any data set, then cached",
         ),
         Component(
-            "algo",
-            "scorer",
-            ScorerConfig,
-            "prefrun_lab.scorer:Scorer",
-            "any loss on feature vectors: trains a linear scorer or an MLP; no language model",
+            "model",
+            "linear",
+            LinearConfig,
+            "prefrun_lab.feature_models:Linear",
+            "scores feature vectors linearly, with any loss; no language model",
+        ),
+        Component(
+            "model",
+            "mlp",
+            MlpConfig,
+            "prefrun_lab.feature_models:Mlp",
+            "scores feature vectors with one hidden layer, with any loss; no language model",
+        ),
+        Component(
+            "evaluator",
+            "ordering",
+            OrderingConfig,
+            "prefrun_lab.ordering_evaluator:Ordering",
+            "accuracy on pairs and Kendall's tau of the model's numbers, also by group",
         ),
         Component(
             "data",
             "linear_world",
             LinearWorldConfig,
             "prefrun_lab.linear_world:LinearWorld",
-            "generated: feature vectors with a linear true reward, for algo=scorer",
+            "generated: feature vectors with a linear true reward, for model=linear",
         ),
     ]
 
 
 @hookimpl
 def prefrun_config_dir() -> Path:
-    """Name the folder of model/scratch.yaml and the others."""
+    """Name the folder of model/linear.yaml and the others."""
     return conf_dir("prefrun_lab")

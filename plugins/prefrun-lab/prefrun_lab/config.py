@@ -1,4 +1,4 @@
-"""The keys of model=scratch, algo=scorer and data=linear_world."""
+"""The keys of the models, of evaluator=ordering and of data=linear_world."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from prefrun import ConfigError
 from prefrun.builtin.config import LoraSettings, ModelDevice
+from prefrun.path_keys import path_key
 
 
 class Answers(Enum):
@@ -23,13 +24,6 @@ class Tokens(Enum):
 
     characters = "a character"
     words = "a run of white space, or of anything else"
-
-
-class Optimizer(Enum):
-    """How the scorer's weights move."""
-
-    adam = "Adam"
-    sgd = "plain gradient descent"
 
 
 class Labels(Enum):
@@ -87,29 +81,32 @@ class ScratchModelConfig:
 
 
 @dataclass
-class ScorerConfig:
-    """Any loss, on the scores that a small network gives to feature vectors."""
+class LinearConfig:
+    """A score that is linear in an answer's features."""
 
-    base: str = "dpo"
-    """Name of the loss, any installed one."""
-    base_keys: dict[str, Any] = field(default_factory=dict)
-    """Keys of that loss: '+algo.base_keys.beta=0.5'."""
-    hidden: int = 0
-    """Units of one hidden layer, >= 0; 0 = the score is linear in the features."""
-    steps: int = 300
-    """Optimizer steps, >= 1."""
-    batch_size: int = 32
-    """Records per step, >= 1."""
-    learning_rate: float = 0.3
-    """At the first step, > 0; it falls linearly to 0."""
-    optimizer: Optimizer = Optimizer.adam
-    """adam or sgd."""
+    path: str | None = path_key()
+    """RUN/model of a run with model=linear, to start from; null = weights of 0."""
+
+
+@dataclass
+class MlpConfig:
+    """A score of an answer's features with one hidden layer."""
+
+    hidden: int = 64
+    """Units of the hidden layer, >= 1."""
+    path: str | None = path_key()
+    """RUN/model of a run with model=mlp, to start from; null = new weights, drawn by the seed."""
 
     def __post_init__(self) -> None:
-        _at_least("algo.hidden", self.hidden, 0)
-        _at_least("algo.steps", self.steps, 1)
-        _at_least("algo.batch_size", self.batch_size, 1)
-        _above_zero("algo.learning_rate", self.learning_rate)
+        _at_least("model.hidden", self.hidden, 1)
+
+
+@dataclass
+class OrderingConfig:
+    """How well an answer's number orders the answers of a record."""
+
+    group: str = "group"
+    """Key of metadata; both metrics are measured again per group."""
 
 
 @dataclass

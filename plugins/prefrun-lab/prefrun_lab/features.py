@@ -1,86 +1,79 @@
-"""The feature vectors of records: read from their metadata, and kept with their answers."""
+"""The feature vectors of a record's answers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from prefrun.errors import ConfigError, DataError
+from prefrun.errors import DataError
 from prefrun.records.tree import PreferenceTree
 
 FEATURES = "features"
 """Key in a record's metadata: per branch a vector of numbers, all equally long; a numpy array
 [K, D], or a list of K arrays or lists."""
-REMEDY = "give every answer of every record equally many numbers, in metadata.features"
+REMEDY = (
+    "give every answer of every record equally many numbers, in metadata.features; for text choose "
+    "a language model (model=hf, tiny, scratch)"
+)
 Matrix = NDArray[np.float32]
-Vectors = Mapping[str | None, Matrix]
-"""Feature vector by the mark of its answer."""
 
 
-def features_of(tree: PreferenceTree, width: int | None = None) -> Matrix:
-    """Return the features of TREE's answers [K, D]; D must be WIDTH, where that is given.
+def features_of(tree: PreferenceTree, width: int | None = None, others: str = "") -> Matrix:
+    """Return the features of TREE's answers [K, D]; D must be WIDTH, which OTHERS have, if given.
 
-    Raises DataError, naming record and field, where they are missing or cannot be used.
+    Raises DataError, naming record and field, if they are missing or cannot be used.
     """
     given = tree.metadata.get(FEATURES)
+    if given is None and all(branch.features is not None for branch in tree.branches):
+        given = [branch.features for branch in tree.branches]
     if given is None:
         raise _error(tree, "", "is missing")
     if isinstance(given, np.ndarray) and given.ndim == 2:
-        return _matrix(tree, given, width)
-    if not isinstance(given, Sequence) or len(given) != len(tree.branches):
+        return _matrix(tree, given, width, others)
+    if not isinstance(given, Sequence | np.ndarray) or len(given) != len(tree.branches):
         raise _error(tree, "", f"must be a list of {len(tree.branches)}, one per answer")
     rows = [_row(tree, place, row) for place, row in enumerate(given)]
     wanted = width or (len(rows[0]) if rows else 0)
     for place, row in enumerate(rows):
         if len(row) != wanted:
-            other = "the first record's have" if width else "that of the first answer has"
-            raise _error(tree, f"[{place}]", f"has {len(row)} numbers, {other} {wanted}")
+            other = f"{others} {wanted}" if width else f"that of the first answer has {wanted}"
+            raise _error(tree, f"[{place}]", f"has {len(row)} numbers, {other}")
     return np.stack(rows) if rows else np.zeros((0, wanted), np.float32)
 
 
-def marked(trees: Sequence[PreferenceTree]) -> tuple[list[PreferenceTree], Vectors]:
-    """Return TREES with a mark in each branch's `source`, and the features by mark.
-
-    An algorithm's `prepare` may reorder, split and relabel; a branch keeps its mark.
-    """
-    marks: dict[str | None, Matrix] = {}
-    result = []
-    for number, tree in enumerate(trees):
-        names = [f"{number}/{place}" for place in range(len(tree.branches))]
-        marks.update(zip(names, features_of(tree), strict=True))
-        branches = zip(tree.branches, names, strict=True)
-        result.append(
-            replace(tree, branches=tuple(replace(branch, source=name) for branch, name in branches))
-        )
-    return result, marks
+def with_features(tree: PreferenceTree, features: Matrix) -> PreferenceTree:
+    """Return TREE with FEATURES [K, D] in its branches."""
+    rows = zip(tree.branches, features, strict=True)
+    return replace(tree, branches=tuple(replace(branch, features=row) for branch, row in rows))
 
 
-def features_by_mark(tree: PreferenceTree, vectors: Vectors, base: str) -> Matrix:
-    """Return the features [K, D] of a prepared TREE.
+def attached(tree: PreferenceTree) -> tuple[Matrix, ...]:
+    """Return what `with_features` put into TREE's branches, [D] each.
 
-    Raises ConfigError where the loss BASE has written an answer of its own.
+    Raises DataError for a branch that an algorithm added.
     """
     for place, branch in enumerate(tree.branches):
-        if branch.source not in vectors:
-            raise ConfigError(
-                f"algo.base={base} adds answers of its own to the records (record {tree.id}, "
-                f"branches[{place}]), and these have no features\n"
-                "  remedy: choose another algo.base, or a language model: model=scratch"
+        if branch.features is None:
+            raise DataError(
+                "the algorithm added an answer, which has no features",
+                record=tree.id,
+                field=f"branches[{place}].features",
+                remedy="choose another algorithm, or a language model (model=hf, tiny, scratch)",
             )
-    return np.stack([vectors[branch.source] for branch in tree.branches])
+    return tuple(branch.features for branch in tree.branches)
 
 
-def _matrix(tree: PreferenceTree, given: NDArray[Any], width: int | None) -> Matrix:
+def _matrix(tree: PreferenceTree, given: NDArray[Any], width: int | None, others: str) -> Matrix:
     """Return GIVEN [K, D] as it is, if it fits: without a step per answer, which takes longer."""
     count, length = given.shape
     if count != len(tree.branches):
         raise _error(tree, "", f"has {count} rows, not {len(tree.branches)}, one per answer")
     if not length or (width and length != width):
-        wanted = f"the first record's have {width}" if width else "at least 1 is needed"
+        wanted = f"{others} have {width}" if width else "at least 1 is needed"
         raise _error(tree, "", f"has rows of {length} numbers, {wanted}")
     try:
         matrix: Matrix = np.asarray(given, dtype=np.float32)

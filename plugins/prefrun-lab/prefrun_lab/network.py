@@ -1,4 +1,4 @@
-"""The scorer: linear in the features, or with one hidden layer."""
+"""The network of scores: linear in the features, or with one hidden layer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class ScoreNetwork(torch.nn.Module):
     def __init__(self, features: int, hidden: int) -> None:
         """HIDDEN units between features and score; 0 = none."""
         super().__init__()
-        self.width = hidden or features
+        self.features, self.width = features, hidden or features
         self.body = (
             torch.nn.Sequential(torch.nn.Linear(features, hidden), torch.nn.ReLU())
             if hidden

@@ -1,4 +1,4 @@
-"""The components of `toy_pairs` as if they were installed, and a cache folder of the test's own."""
+"""The components of `toy_words` as if they were installed, and a cache folder of the test's own."""
 
 import sys
 from pathlib import Path
@@ -9,14 +9,13 @@ from prefrun.plugins import components
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from toy_pairs import COMPONENTS
+from toy_words import COMPONENTS
 
 
 @pytest.fixture(autouse=True)
 def installed(monkeypatch):
     known = {**components(), **COMPONENTS}
-    for module in ("prefrun.base_algorithm", "prefrun_lab.corpus"):
-        monkeypatch.setattr(f"{module}.components", lambda: known)
+    monkeypatch.setattr("prefrun_lab.corpus.components", lambda: known)
 
 
 @pytest.fixture(autouse=True)

@@ -56,7 +56,7 @@ def prefrun_components() -> list[Component]:
             "rated_items",
             RatedItemsConfig,
             "prefrun_listwise.rated_items:RatedItems",
-            "generated: feature vectors rated 1 to 7, held out in two domains, for algo=scorer",
+            "generated: feature vectors rated 1 to 7, held out in two domains, for model=mlp",
         ),
         Component(
             "data",

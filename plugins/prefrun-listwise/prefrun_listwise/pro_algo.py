@@ -9,6 +9,7 @@ from typing import ClassVar
 
 from prefrun import DataError
 from prefrun.algorithm import LossAlgorithm, LossOutput, Term
+from prefrun.needs import NORMALISED
 from prefrun.policy.batch import BranchBatch
 from prefrun.records.split import DataSplit
 from prefrun.records.tree import OVERALL, PreferenceTree
@@ -32,12 +33,13 @@ eps=1e-10 adds it inside the logarithm, as the authors' code does: there the gra
 logarithm vanishes where all p g are below -23. The default is the exact log-sum-exp.
 
 Pitfalls: the loss is not shift-invariant in p, and positive p would be ordered wrongly: it is for
-log-probs, no free scores. Answers of almost equal reward weigh most in the sum of exponentials
-(gap 0: the constant 1). Where all rewards of a list are equal only the SFT term trains. The SFT
-term is a sum over tokens and dwarfs the ranking for long answers. The gaps are in the data's units:
-ratings of 1 to 10 give temperatures that reward models do not. Where records have ranks and no
-scores, the gaps are those of the ranks. The list is sorted here, and a list of one answer is
-refused: (n-1)^2 would be 0 and nothing trained. The end-of-turn token is always scored.
+log-probs, no free scores (without sft_weight and use_temperature it is for both). Answers of almost
+equal reward weigh most in the sum of exponentials (gap 0: the constant 1). Where all rewards of a
+list are equal only the SFT term trains. The SFT term is a sum over tokens and dwarfs the ranking
+for long answers. The gaps are in the data's units: ratings of 1 to 10 give temperatures that reward
+models do not. Where records have ranks and no scores, the gaps are those of the ranks. The list is
+sorted here, and a list of one answer is refused: (n-1)^2 would be 0 and nothing trained. The
+end-of-turn token is always scored.
 """
 
 
@@ -61,6 +63,8 @@ class ProRanking(LossAlgorithm):
     def __init__(self, config: ProRankingConfig) -> None:
         super().__init__(config)
         self._objective = OVERALL
+        if config.sft_weight or config.use_temperature:  # neither has a meaning for free scores
+            self.needs = frozenset({NORMALISED})
 
     def check(self, data: DataSplit, reward: Reward | None) -> None:
         """Raise DataError for a training record without two answers, and for equal scores only.

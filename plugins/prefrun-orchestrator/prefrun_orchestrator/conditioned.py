@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from torch import Tensor
 
 from prefrun.algorithm import LossAlgorithm, LossOutput, Term
+from prefrun.needs import NORMALISED
 from prefrun.records.tree import Message, Prompt
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def best_answers(
 class Likelihood(LossAlgorithm):
     """Supervised training: the mean over tokens of -log pi of every answer."""
 
-    needs = frozenset()
+    needs = frozenset({NORMALISED})
     min_branches = 1
 
     def loss(self, batch: BranchBatch) -> LossOutput:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from prefrun.algorithm import LossAlgorithm, LossOutput, Term
+from prefrun.needs import NORMALISED
 from prefrun.policy.batch import BranchBatch
 from prefrun_pairwise.catalog import PAIR_LOSSES
 from prefrun_pairwise.config import DpoConfig, PairChoice
@@ -93,6 +94,8 @@ class Dpo(LossAlgorithm):
             self.expected_failures = {
                 "step_prefers_better_answers": "DiscoPOP's slope at d = 0 is turned, by definition"
             }
+        if "sft" in config.mix():  # a likelihood has a greatest value if it is a probability
+            self.needs |= {NORMALISED}
         self.batch_coupled = any(_is_coupled(name) for name in config.mix())
         self.knobs = PairKnobs(
             beta=config.beta,

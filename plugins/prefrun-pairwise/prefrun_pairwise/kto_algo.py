@@ -141,13 +141,13 @@ def _with_mismatched(
     tree: PreferenceTree, others: Iterable[PreferenceTree], draw: Random
 ) -> PreferenceTree:
     """Return TREE with an answer of the first of OTHERS that has one which is none of its own."""
-    texts = {branch.text for branch in tree.branches}
+    own_answers = {_answer(branch) for branch in tree.branches}
     strange = next(
         (
             branch
             for other in others
             for branch in draw.sample(other.branches, len(other.branches))
-            if branch.text not in texts
+            if _answer(branch) not in own_answers
         ),
         None,
     )
@@ -163,5 +163,11 @@ def _with_mismatched(
         scores={**first.scores, MISMATCHED: 1.0},
         rank=first.rank,
         source=strange.source,
+        features=strange.features,
     )
     return replace(tree, branches=(*own, added))
+
+
+def _answer(branch: Branch) -> tuple[str, bytes]:
+    """What tells BRANCH from other answers: its text and, if a model reads these, its features."""
+    return branch.text, b"" if branch.features is None else branch.features.tobytes()

@@ -8,12 +8,13 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from prefrun.algorithm import LossAlgorithm, LossOutput, Term
+from prefrun.needs import NORMALISED
 from prefrun.policy.batch import BranchBatch
 from prefrun_pairwise.algo import choose_pairs
 from prefrun_pairwise.cpo import AVERAGED, CpoKnobs, alpha_rewards, cpo_values
 from prefrun_pairwise.orpo import orpo_values
 from prefrun_pairwise.pairs import reward_means
-from prefrun_pairwise.policy_configs import CpoConfig, GammaScale, OrpoConfig, SimpoConfig
+from prefrun_pairwise.policy_configs import CpoConfig, GammaScale, SimpoConfig
 from prefrun_pairwise.tokens import mean_logps, sum_logps, token_nll
 
 SYMBOLS = """
@@ -30,11 +31,23 @@ class ReferenceFree(LossAlgorithm):
     vectors = "insights_variants.json"
     averaged: bool = True
     """Whether the loss takes means over tokens."""
-    nll_weight: float = 1.0
 
     def __init__(self, config: Any) -> None:
         super().__init__(config)
         self.pairs = config.pairs
+        self.nll_weight = self._nll_weight()
+        if self.nll_weight or self.reads_probabilities:
+            self.needs = frozenset({NORMALISED})  # -log pi has a least value if pi is a probability
+
+    def _nll_weight(self) -> float:
+        """Return the weight of the chosen answers' negative log-likelihood."""
+        weight: float = self.config.cpo_alpha
+        return weight
+
+    @property
+    def reads_probabilities(self) -> bool:
+        """Whether the preference term has a meaning for log-probs only."""
+        return False
 
     @abstractmethod
     def values(self, chosen: Tensor, rejected: Tensor) -> Tensor:
@@ -90,7 +103,6 @@ these should be good ones.
     def __init__(self, config: CpoConfig) -> None:
         super().__init__(config)
         self.averaged = config.loss.name in AVERAGED
-        self.nll_weight = config.cpo_alpha
         self.knobs = CpoKnobs(beta=config.beta, label_smoothing=config.label_smoothing)
 
     def values(self, chosen: Tensor, rejected: Tensor) -> Tensor:
@@ -125,11 +137,15 @@ learning rate; beta is per token and so larger than that of DPO.
 
     def __init__(self, config: SimpoConfig) -> None:
         super().__init__(config)
-        self.nll_weight = config.cpo_alpha
         scale = config.beta if config.gamma_scale is GammaScale.ratio else 1.0
         self.knobs = CpoKnobs(
             beta=config.beta, simpo_gamma=config.gamma * scale, alpha=config.alpha
         )
+
+    @property
+    def reads_probabilities(self) -> bool:
+        """AlphaPO's reward is one of probabilities."""
+        return bool(self.config.alpha)
 
     def values(self, chosen: Tensor, rejected: Tensor) -> Tensor:
         """Return the loss [P]."""
@@ -160,8 +176,8 @@ here, as in the paper's formula, it covers the answer's. Pitfalls: it is meant f
 not fine-tuned yet, and replaces that step; the odds are those of a geometric mean over tokens.
 """
 
-    def __init__(self, config: OrpoConfig) -> None:
-        super().__init__(config)
+    def _nll_weight(self) -> float:
+        return 1.0
 
     def values(self, chosen: Tensor, rejected: Tensor) -> Tensor:
         """Return the loss [P]."""

@@ -15,8 +15,8 @@ from prefrun.comparison.statistics import standard_error
 from prefrun.rundir.directory import RunDirectory
 from prefrun.rundir.metrics import read_metrics
 
-SCORER = Path("scorer", "scorer.safetensors")
-"""In a run's folder: the weights that algo=scorer of prefrun-lab writes."""
+SCORER = Path("model", "scorer.safetensors")
+"""In a run's folder: the weights of model=linear of prefrun-lab."""
 DATA_KEY = "shortcut"
 """Key that no other data set has."""
 

@@ -14,6 +14,7 @@ from prefrun import ConfigError
 from prefrun.algorithm import LossAlgorithm
 from prefrun.base_algorithm import build_loss
 from prefrun.errors import closest
+from prefrun.needs import NORMALISED, REFERENCE
 from prefrun.policy.batch import BranchBatch
 from prefrun_robust.lcpo.bases import BASES, NEED_REFERENCE, Side
 from prefrun_robust.lcpo.pairs import with_winner
@@ -30,7 +31,9 @@ def make_base(name: str, keys: Mapping[str, Any]) -> tuple[PairLoss, frozenset[s
     """
     if name in BASES:
         _check_keys(name, keys)
-        needs = frozenset({"reference"}) if name in NEED_REFERENCE else frozenset()
+        needs = frozenset({REFERENCE}) if name in NEED_REFERENCE else frozenset()
+        if name == "cpo" and keys.get("nll_weight", 1.0):  # a likelihood is of probabilities
+            needs = frozenset({NORMALISED})
         return partial(_own, partial(BASES[name], **keys)), needs
     loss = build_loss(name, keys)
     own = type(loss)
