@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
+from prefrun.policy.attention.switch import ordinary_attention
 from prefrun.policy.head import unwrap
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ def sample(
         numbers = uniforms(seed, names, max_new_tokens)
         processors.append(InverseTransform(numbers, temperature))
     stops = {*stop_ids, *_stops_of(model)}
-    with _plain_generation(model, stops, pad_token_id, max_new_tokens) as causal_lm:
+    plain = _plain_generation(model, stops, pad_token_id, max_new_tokens)
+    with ordinary_attention(model), plain as causal_lm:
         output = causal_lm.generate(
             torch.tensor(ids, device=causal_lm.device),
             attention_mask=torch.tensor(mask, device=causal_lm.device),

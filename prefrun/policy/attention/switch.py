@@ -7,9 +7,10 @@ checkpointing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
+from weakref import WeakKeyDictionary, WeakSet
 
 from torch import Tensor
 from transformers import AttentionInterface
@@ -23,6 +24,10 @@ from prefrun.policy.head import unwrap
 
 NAME = "prefrun_trees"
 """What transformers knows tree attention by."""
+_OUTSIDE: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
+"""How each model that attends along trees does outside."""
+_REMEMBERING: WeakSet[Any] = WeakSet()
+"""Models whose activations are computed again as `remembering` says."""
 
 
 @contextmanager
@@ -37,10 +42,25 @@ def tree_attention(model: Any) -> Iterator[None]:
         yield
         return
     causal_lm.set_attn_implementation(NAME)
+    _OUTSIDE[causal_lm] = before
     try:
         yield
     finally:
         causal_lm.set_attn_implementation(before)
+
+
+@contextmanager
+def ordinary_attention(model: Any) -> Iterator[None]:
+    """Let MODEL attend as outside `tree_attention`, inside it, too; afterwards as before."""
+    if not is_active(model):
+        yield
+        return
+    causal_lm = unwrap(model)
+    causal_lm.set_attn_implementation(_OUTSIDE[causal_lm])
+    try:
+        yield
+    finally:
+        causal_lm.set_attn_implementation(NAME)
 
 
 def is_active(model: Any) -> bool:
@@ -48,9 +68,25 @@ def is_active(model: Any) -> bool:
     return bool(unwrap(model).config._attn_implementation == NAME)
 
 
-def is_checkpointing(model: Any) -> bool:
-    """Tell whether MODEL computes activations again in the backward pass."""
-    return bool(unwrap(model).is_activation_checkpointing)
+def remembering(model: Any) -> Callable[[], tuple[AbstractContextManager[None], ...]]:
+    """Return a `context_fn` for torch's checkpoint: MODEL attends again as the first time.
+
+    With it a backward pass need not be inside `tree_attention`.
+    """
+    _REMEMBERING.add(unwrap(model))
+
+    def contexts() -> tuple[AbstractContextManager[None], ...]:
+        again = tree_attention if is_active(model) else ordinary_attention
+        return nullcontext(), again(model)
+
+    return contexts
+
+
+def attends_otherwise_again(model: Any) -> bool:
+    """Tell whether a backward pass outside `tree_attention` would compute with another one."""
+    causal_lm = unwrap(model)
+    is_checkpointing = causal_lm.is_activation_checkpointing
+    return is_checkpointing and not is_active(model) and causal_lm not in _REMEMBERING
 
 
 def attend(
