@@ -24,12 +24,18 @@ class Progress:
     """Steps of the run before it."""
     ends: Mapping[str, int] = field(default_factory=dict)
     """By the names of trainings that are over, the run's steps at their end."""
+    counts: bool = True
+    """Whether its steps are the run's."""
+
+    def after(self, step: int) -> int:
+        """Return the run's steps behind the training's STEP."""
+        return self.earlier + step if self.counts else self.earlier
 
     def at(self, step: int) -> dict[str, Any]:
         """Return the content of the file at the training's STEP."""
         return {
             "training": self.training,
-            "steps": self.earlier + step,
+            "steps": self.after(step),
             "earlier": self.earlier,
             "ends": dict(self.ends),
         }

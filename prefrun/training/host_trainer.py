@@ -108,8 +108,9 @@ class HostTrainer(Trainer):
         super().log(logs, start_time)
 
     def restore(self, checkpoint: Path) -> None:
-        """Read the weights of a training that is over."""
+        """Read the weights of a training that is over, and torch's random state at its end."""
         self._load_from_checkpoint(str(checkpoint))
+        self._load_rng_state(str(checkpoint))
 
     def save_beside(self, folder: Path) -> None:
         """Write into a checkpoint what belongs to it beside the model's weights."""
