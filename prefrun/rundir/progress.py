@@ -12,6 +12,8 @@ from prefrun.rundir.files import read_json
 
 PROGRESS = "progress.json"
 """The file in a checkpoint."""
+STAGING = "incomplete"
+"""Folder beside a training's checkpoints that holds one until it is whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,8 @@ def newest(checkpoints: Path) -> dict[str, Any] | None:
 def by_age(checkpoints: Path) -> list[Path]:
     """Return all whole checkpoints below CHECKPOINTS, those of all trainings, oldest first."""
     folders = [*checkpoints.glob("checkpoint-*"), *checkpoints.glob("*/checkpoint-*")]
-    whole = [path for path in folders if path.name.removeprefix("checkpoint-").isdecimal()]
+    named = [path for path in folders if path.name.removeprefix("checkpoint-").isdecimal()]
+    whole = [path for path in named if path.parent.name != STAGING]
     return sorted(whole, key=lambda path: (_read(path)["steps"], path.stat().st_mtime_ns))
 
 
