@@ -162,3 +162,10 @@ def test_activations_may_be_computed_again(train, monkeypatch):
 def test_tokens_are_counted(train):
     run = train("run")
     assert json.loads((run / "summary.json").read_text())["cost"]["tokens"] > 0
+
+
+@pytest.mark.parametrize("key", ["compile", "gradient_checkpointing"])
+def test_an_adapter_alone_refuses_what_it_cannot_honour(key, tmp_path, capsys):
+    words = ("algo=orchestrator", "data=topics", "data.train_records=6", "data.test_records=2")
+    assert main((*words, f"output_dir={tmp_path / 'run'}", f"trainer.{key}=true")) == 2
+    assert f"trainer.{key}=true does nothing here" in capsys.readouterr().err
