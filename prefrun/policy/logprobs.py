@@ -16,7 +16,7 @@ from torch.utils.checkpoint import checkpoint
 
 from prefrun.errors import PluginError
 from prefrun.needs import tensors_of
-from prefrun.policy.attention.switch import is_active, is_checkpointing, tree_attention
+from prefrun.policy.attention.switch import attends_otherwise_again, tree_attention
 from prefrun.policy.collate import lay_out
 from prefrun.policy.head import Head, ToLogits, at_head
 from prefrun.policy.hidden_states import HIDDEN_STATES
@@ -88,7 +88,7 @@ def attending(model: Any, batch: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     if layout is None:
         yield {name: batch[name] for name in PLAIN_INPUTS}
         return
-    if torch.is_grad_enabled() and is_checkpointing(model) and not is_active(model):
+    if torch.is_grad_enabled() and attends_otherwise_again(model):
         raise PluginError(
             "packed trees with gradient checkpointing: put forward and backward pass into "
             "`with prefrun.policy.attention.switch.tree_attention(model):`"

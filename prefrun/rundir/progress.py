@@ -12,6 +12,8 @@ from prefrun.rundir.files import read_json
 
 PROGRESS = "progress.json"
 """The file in a checkpoint."""
+STAGING = "incomplete"
+"""Folder beside a training's checkpoints that holds one until it is whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +26,18 @@ class Progress:
     """Steps of the run before it."""
     ends: Mapping[str, int] = field(default_factory=dict)
     """By the names of trainings that are over, the run's steps at their end."""
+    counts: bool = True
+    """Whether its steps are the run's."""
+
+    def after(self, step: int) -> int:
+        """Return the run's steps behind the training's STEP."""
+        return self.earlier + step if self.counts else self.earlier
 
     def at(self, step: int) -> dict[str, Any]:
         """Return the content of the file at the training's STEP."""
         return {
             "training": self.training,
-            "steps": self.earlier + step,
+            "steps": self.after(step),
             "earlier": self.earlier,
             "ends": dict(self.ends),
         }
@@ -44,7 +52,8 @@ def newest(checkpoints: Path) -> dict[str, Any] | None:
 def by_age(checkpoints: Path) -> list[Path]:
     """Return all whole checkpoints below CHECKPOINTS, those of all trainings, oldest first."""
     folders = [*checkpoints.glob("checkpoint-*"), *checkpoints.glob("*/checkpoint-*")]
-    whole = [path for path in folders if path.name.removeprefix("checkpoint-").isdecimal()]
+    named = [path for path in folders if path.name.removeprefix("checkpoint-").isdecimal()]
+    whole = [path for path in named if path.parent.name != STAGING]
     return sorted(whole, key=lambda path: (_read(path)["steps"], path.stat().st_mtime_ns))
 
 

@@ -22,6 +22,8 @@ def token_logps(
     kind = session.ready
     check_given(needs, kind.gives, session.run.algo, session.model_name)
     encoded = session.encode(trees)
+    if torch.is_grad_enabled():
+        session.tokens += sum(map(kind.size, encoded))
     objective = session.data.objective
     wants_reference = REFERENCE in needs
     references = session.frozen_numbers(trees, encoded) if wants_reference else [None] * len(trees)

@@ -18,15 +18,12 @@ from torch import Tensor
 from transformers import Trainer
 
 from prefrun.rundir.files import write_json
-from prefrun.rundir.progress import PROGRESS, Progress, keep_newest
+from prefrun.rundir.progress import PROGRESS, STAGING, Progress, keep_newest
 from prefrun.schema import ERROR
 from prefrun.training.disk import reporting_full_disk
 from prefrun.training.empty_step import EmptySteps
 from prefrun.training.finite import NonFiniteError, complaint
 from prefrun.training.spread import means
-
-STAGING = "incomplete"
-"""Folder below checkpoints/ that holds a checkpoint until it is whole."""
 
 
 class HostTrainer(Trainer):
@@ -108,8 +105,9 @@ class HostTrainer(Trainer):
         super().log(logs, start_time)
 
     def restore(self, checkpoint: Path) -> None:
-        """Read the weights of a training that is over."""
+        """Read the weights of a training that is over, and torch's random state at its end."""
         self._load_from_checkpoint(str(checkpoint))
+        self._load_rng_state(str(checkpoint))
 
     def save_beside(self, folder: Path) -> None:
         """Write into a checkpoint what belongs to it beside the model's weights."""

@@ -44,12 +44,12 @@ class Place:
         return int(name.rpartition("-")[2])
 
 
-def place_of(session: Session, name: str) -> Place:
-    """Return where the training of that NAME stands."""
+def place_of(session: Session, name: str, counts: bool = True) -> Place:
+    """Return where the training of that NAME stands. COUNTS: whether its steps are the run's."""
     found = newest(session.directory.checkpoints) or {}
     ends = found.get("ends", {})
     earlier = found["earlier"] if found.get("training") == name else session.steps
-    progress = Progress(name, earlier, {**ends, **session.ends})
+    progress = Progress(name, earlier, {**ends, **session.ends}, counts)
     return Place(progress, session.directory.last_checkpoint(name), name in ends)
 
 
@@ -70,7 +70,7 @@ def skip(session: Session, place: Place, trainer: HostTrainer) -> None:
     if place.checkpoint is not None:
         trainer.restore(place.checkpoint)
     name = place.progress.training
-    session.steps = place.progress.ends.get(name, place.progress.earlier + place.done)
+    session.steps = place.progress.ends.get(name, place.progress.after(place.done))
     session.ends[name] = session.steps
 
 
@@ -84,28 +84,31 @@ def carry_out(
     """
     trainer.progress, trainer.run_folder = place.progress, session.directory.path
     trainer.all_checkpoints = session.directory.checkpoints
-    earlier = place.progress.earlier
-    session.steps = earlier + place.done
+    session.steps = place.progress.after(place.done)
     trainer.remove_callback(PrinterCallback)  # the host shows progress itself
     with (
         progress("training") as session.show,
         finishing_first() as stop_requested,
         _switched(session, trainer),
     ):
+        earlier = place.progress.earlier
         trainer.add_callback(Observer(listener or session, trainer, stop_requested, earlier))
         trainer.train(resume_from_checkpoint=str(place.checkpoint) if place.checkpoint else None)
     trainer.empty_steps.conclude(trainer.state.global_step, trainer.is_world_process_zero())
-    session.steps = earlier + trainer.state.global_step
+    session.steps = place.progress.after(trainer.state.global_step)
     session.ends[place.progress.training] = session.steps
     session.tokens += total(trainer.tokens)
 
 
 @contextmanager
 def _switched(session: Session, trainer: HostTrainer) -> Iterator[None]:
-    """Have packed rows and compiled layers on while the run's text model is trained."""
+    """Have packed rows and compiled layers on while the run's text model is trained.
+
+    One of several modules attends along trees only if it is asked to: its rows may be others.
+    """
     text = session.text_model_in(trainer.model)
     with ExitStack() as stack:
-        if text is not None and text.packing.kernel:
+        if text is not None and text.packing.kernel and trainer.model is text.module:
             stack.enter_context(tree_attention(text.transformer))
         if text is not None and session.config.trainer.compile:
             stack.enter_context(compiled_layers(text.transformer))

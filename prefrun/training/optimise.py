@@ -10,7 +10,7 @@ from prefrun.training.compiling import check_compiler
 from prefrun.training.loop import arguments_for, carry_out, place_of, skip
 from prefrun.training.session import Session
 from prefrun.training.step_loop import StepLoop
-from prefrun.training.step_trainer import StepTrainer
+from prefrun.training.step_trainer import StepTrainer, recomputing
 
 
 class Unnoticed:
@@ -29,29 +29,25 @@ class Unnoticed:
 def optimise(session: Session, loop: StepLoop) -> None:
     """Train LOOP's modules in place, from the last checkpoint if there is one.
 
-    Raises ConfigError for a `trainer.*` key that nothing here can honour; further errors: see
-    `carry_out`.
+    Raises ConfigError for a `trainer.*` key that nothing here can honour, and that is not for the
+    training of which this is a part; further errors: see `carry_out`.
     """
     settings = session.config.trainer
-    if settings.compile:
+    if settings.compile and not loop.is_part:
         if not any(session.text_model_in(module) for module in loop.modules.values()):
             raise ConfigError(
                 "trainer.compile=true does nothing here: no language model is trained\n"
                 "  remedy: leave it out"
             )
         check_compiler(session.device)
-    steps_before = session.steps
-    place = place_of(session, loop.name)
-    trainer = StepTrainer(
-        loop=loop,
-        args=arguments_for(session, loop.name, loop.steps, session.run.seed),
-        on_empty_step=settings.on_empty_step,
-    )
+    place = place_of(session, loop.name, counts=not loop.is_part)
+    arguments = arguments_for(session, loop.name, loop.steps, session.run.seed)
+    if loop.is_part and not recomputing(loop.modules):
+        arguments.activation_checkpointing = False
+    trainer = StepTrainer(loop=loop, args=arguments, on_empty_step=settings.on_empty_step)
     if place.is_over or place.done >= loop.steps:
         skip(session, place, trainer)
     else:
         carry_out(session, trainer, place, Unnoticed() if loop.is_part else None)
-    if loop.is_part:
-        session.steps = steps_before
     for module in loop.modules.values():
         module.eval()

@@ -140,7 +140,8 @@ class Services(Protocol):
         """Return the model's numbers on TREES with gradient, as a loss sees them.
 
         All go through the model at once, a shared prompt once; `in_budget` says how many may.
-        Branches with `ids` are scored token for token. NEEDS: as `LossAlgorithm.needs`.
+        Branches with `ids` are scored token for token. NEEDS: as `LossAlgorithm.needs`. The run
+        counts these tokens; leave them out of `MicroBatch.tokens`.
         """
         ...
 

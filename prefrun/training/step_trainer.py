@@ -13,6 +13,7 @@ from torch.utils.data import Dataset
 from transformers import TrainingArguments
 
 from prefrun.errors import ConfigError, PluginError
+from prefrun.policy.attention.switch import remembering
 from prefrun.training.empty_step import NOTHING_WEIGHED
 from prefrun.training.host_trainer import HostTrainer
 from prefrun.training.output_check import flaw_of_output
@@ -43,20 +44,26 @@ def as_steps(arguments: TrainingArguments, steps: int) -> TrainingArguments:
     return arguments
 
 
+def recomputing(modules: Mapping[str, Module]) -> list[Any]:
+    """Return those of MODULES that can compute activations again."""
+    return [each for each in modules.values() if hasattr(each, "activation_checkpointing_enable")]
+
+
 class Modules(ModuleDict):
     """Several modules as one model."""
 
     def activation_checkpointing_enable(self, **options: Any) -> None:
         """Switch it on in every module that has it. Raises ConfigError if none has."""
-        modules: list[Any] = list(self.values())
-        able = [each for each in modules if hasattr(each, "activation_checkpointing_enable")]
+        able = recomputing(dict(self.items()))
         if not able:
             raise ConfigError(
                 "trainer.gradient_checkpointing=true does nothing here: nothing that is trained "
                 "can compute activations again\n  remedy: leave it out"
             )
+        given = options.pop("activation_checkpointing_kwargs", None) or {}
         for module in able:
-            module.activation_checkpointing_enable(**options)
+            how = given | {"context_fn": remembering(module)}
+            module.activation_checkpointing_enable(activation_checkpointing_kwargs=how, **options)
 
 
 class StepTrainer(HostTrainer):

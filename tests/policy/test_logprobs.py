@@ -14,10 +14,11 @@ from prefrun.errors import PluginError
 from prefrun.policy import head
 from prefrun.policy.adapter import with_lora
 from prefrun.policy.attention.kernel import Kernel
-from prefrun.policy.attention.switch import tree_attention
+from prefrun.policy.attention.switch import remembering, tree_attention
 from prefrun.policy.collate import collate_tokens
 from prefrun.policy.logprobs import token_logprobs
 from prefrun.policy.packing import PLAIN, Packing
+from prefrun.policy.sampling import sample
 from prefrun.policy.tokenise import Tokeniser
 
 FAMILIES = [
@@ -184,6 +185,31 @@ def test_checkpoints_outside_of_tree_attention_are_refused(make_model, tokens):
         token_logprobs(model, batch)
     with torch.no_grad():
         assert token_logprobs(model, batch)[0].shape == batch["token_mask"].shape
+
+
+@pytest.mark.parametrize("is_active", [False, True])
+def test_layers_that_remember_attend_again_as_before(make_model, tokens, packing, is_active):
+    model = make_model("llama").train()
+    batch = collate_tokens(tokens, 0, packing)
+    found = []
+    for how in ({}, {"context_fn": remembering(model)}):
+        if how:
+            model.activation_checkpointing_enable({"use_reentrant": False, **how})
+        model.zero_grad()
+        total = token_logprobs(model, batch)[0].sum()
+        with tree_attention(model) if is_active else nullcontext():
+            total.backward()
+        found.append([p.grad.clone() for p in model.parameters()])
+    for one, other in zip(*found, strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_answers_are_sampled_within_tree_attention_as_outside(make_model):
+    model = make_model("llama")
+    asked = (model, [[5, 6, 7], [8, 9]], ["one", "two"], 6, 1.0, 0, {2}, 0)
+    outside = sample(*asked)
+    with torch.no_grad(), tree_attention(model):
+        assert sample(*asked) == outside
 
 
 def test_wrapped_model_is_called_through_its_wrapper(make_model, tokens):

@@ -14,6 +14,7 @@ import pytest
 
 from tests.together.forked import LIMIT, Forked
 from tests.together.keyed import TRACKER, YAML
+from tests.together.killer import KILLER
 
 SMALL = (
     "data.max_records=48",
@@ -107,6 +108,20 @@ def keyed(make_plugin: Callable[..., None], plugin_folder: Path, workplace: Work
     make_plugin("keyed", TRACKER, {"tracker/keyed.yaml": YAML})
     before = workplace.environment.get("PYTHONPATH", "")
     workplace.environment["PYTHONPATH"] = os.pathsep.join([str(plugin_folder), before])
+    return workplace
+
+
+@pytest.fixture
+def killed(workplace: Workplace) -> Workplace:
+    """A workplace whose processes die where KILL_AT says."""
+    site = workplace.folder / "site"
+    info = site / "prefrun_killer-1.dist-info"
+    info.mkdir(parents=True)
+    (site / "prefrun_killer.py").write_text(KILLER)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: prefrun-killer\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[prefrun]\nkiller = prefrun_killer\n")
+    path = os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])
+    workplace.environment |= {"PYTHONPATH": path, "KILL_AT": "nothing:1:before"}
     return workplace
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import random
 import signal
 import subprocess
 
 import pytest
 
-from tests.together.conftest import MAIN, SMALL, Workplace
+from tests.together.conftest import MAIN, SMALL
 from tests.together.test_sweeps import results
 
 KILLS = 20
@@ -34,75 +33,6 @@ WHEN = ("before", "after")
 IN_THE_CACHE = ".logps:1:after"
 """Only the first job writes there: the others find all they need."""
 TORN = ".logps:1:half"
-
-KILLER = '''
-"""Kills this process at the write KILL_AT names: part of its path, the how manieth, and when."""
-import os, signal
-from pathlib import Path
-
-part, count, when = os.environ["KILL_AT"].split(":")
-left = int(count)
-
-
-def watched(function, path_of):
-    def call(*arguments, **rest):
-        global left
-        path = path_of(*arguments)
-        hit = part in path
-        left -= hit
-        dies = hit and left == 0
-        if dies and when == "before":
-            os.kill(os.getpid(), signal.SIGKILL)
-        result = function(*arguments, **rest)
-        if dies:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return result
-
-    return call
-
-
-class Dying:
-    """A file that the process does not outlive; of its one write, all or half gets to the disk."""
-
-    def __init__(self, file):
-        self.file = file
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        self.file.close()
-
-    def write(self, data):
-        self.file.write(data[: len(data) // 2] if when == "half" else data)
-        self.file.flush()
-        os.kill(os.getpid(), signal.SIGKILL)
-
-
-def open_path(path, mode="r", *arguments, **rest):
-    file = whole_open(path, mode, *arguments, **rest)
-    return Dying(file) if mode == "ab" and part in str(path) else file
-
-
-whole_open, Path.open = Path.open, open_path
-os.replace = watched(os.replace, lambda source, target: str(target))
-os.rename = watched(os.rename, lambda source, target: str(target))
-os.fsync = watched(os.fsync, lambda file: os.readlink(f"/proc/self/fd/{file}"))
-'''
-
-
-@pytest.fixture
-def killed(workplace: Workplace) -> Workplace:
-    """A workplace whose processes die where KILL_AT says."""
-    site = workplace.folder / "site"
-    info = site / "prefrun_killer-1.dist-info"
-    info.mkdir(parents=True)
-    (site / "prefrun_killer.py").write_text(KILLER)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: prefrun-killer\nVersion: 1\n")
-    (info / "entry_points.txt").write_text("[prefrun]\nkiller = prefrun_killer\n")
-    path = os.pathsep.join([str(site), os.environ.get("PYTHONPATH", "")])
-    workplace.environment |= {"PYTHONPATH": path, "KILL_AT": "nothing:1:before"}
-    return workplace
 
 
 @pytest.mark.slow

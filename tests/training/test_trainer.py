@@ -25,6 +25,7 @@ from prefrun.policy.collate import Example
 from prefrun.policy.packing import PLAIN, Packing
 from prefrun.policy.reference import reference_logps
 from prefrun.policy.tokenise import Tokeniser
+from prefrun.rundir.progress import STAGING
 from prefrun.schema import TrainerConfig
 from prefrun.testing import make_trees
 from prefrun.training.arguments import training_arguments
@@ -32,7 +33,6 @@ from prefrun.training.compiling import compiled_layers, decoder_layers
 from prefrun.training.dataset import ExampleDataset
 from prefrun.training.disk import is_disk_full
 from prefrun.training.gate import check_step_zero
-from prefrun.training.host_trainer import STAGING
 from prefrun.training.step import collate_step
 from prefrun.training.trainer import PreferenceTrainer
 

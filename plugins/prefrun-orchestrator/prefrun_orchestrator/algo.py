@@ -23,11 +23,11 @@ from prefrun_orchestrator.config import (
     TargetSource,
 )
 from prefrun_orchestrator.encoders import check_encoder
-from prefrun_orchestrator.fit import FitSettings, fit
+from prefrun_orchestrator.fit import AdapterFit, FitSettings
 from prefrun_orchestrator.measure import Measured, measure
 from prefrun_orchestrator.offline import relabelled
 from prefrun_orchestrator.prompt_weights import PromptWeights, prompt_of
-from prefrun_orchestrator.results import ADAPTER, FOLDER, RESULT, write_result
+from prefrun_orchestrator.results import ADAPTER, RESULT, write_result
 from prefrun_orchestrator.scores import (
     check_scores,
     choose_objectives,
@@ -72,10 +72,17 @@ reward gives a low weight even where that objective should decide (a harmful pro
 target_source=chosen_minus_rejected is a remedy that is not the paper's.
 """
 
-NOT_ONLINE = frozenset(
-    {"optimizer", "keep_checkpoints", "gradient_checkpointing", "compile", "on_empty_step"}
+OF_LOOP = frozenset(
+    {
+        "optimizer",
+        "max_grad_norm",
+        "logging_steps",
+        "checkpoint_steps",
+        "keep_checkpoints",
+        "on_empty_step",
+    }
 )
-"""Keys of `trainer` that stage2=online does not read."""
+"""Keys of `trainer` that count if the adapter is all that is trained."""
 OF_ADAPTER = {
     "max_steps": "algo.epochs",
     "epochs": "algo.epochs",
@@ -89,12 +96,10 @@ OF_ADAPTER = {
 
 def keys_read(config: OrchestratorConfig) -> frozenset[str]:
     """Return the keys of `trainer` that a run reads."""
-    if config.stage2 is Stage2.online:
-        return TRAINER_KEYS - NOT_ONLINE
     if config.stage2 is not Stage2.none:
         return TRAINER_KEYS
     trains_adapter = not config.weights and config.adapter is None
-    return frozenset({"logging_steps"} if trains_adapter else ())
+    return OF_LOOP if trains_adapter else frozenset()
 
 
 class Orchestrator(RunAlgorithm):
@@ -207,11 +212,10 @@ class Orchestrator(RunAlgorithm):
         folder = services.run.output_dir / ADAPTER
         if config.adapter is not None:
             adapter = Adapter.load(Path(config.adapter), objectives, "algo.adapter")
-        elif folder.exists():  # of the run that is resumed
-            adapter = Adapter.load(folder, objectives, "adapter")
         else:
-            adapter = self._fitted(services, objectives, pool, targets)
-            adapter.save(folder)
+            if not folder.exists():  # else it is that of the run that is resumed
+                self._fitted(services, objectives, pool, targets).save(folder)
+            adapter = Adapter.load(folder, objectives, "adapter")
         return PromptWeights(objectives, norm, adapter.statistics, adapter)
 
     def _fitted(
@@ -233,14 +237,10 @@ class Orchestrator(RunAlgorithm):
         with torch.random.fork_rng():
             torch.manual_seed(services.run.seed)
             adapter = Adapter(settings, pool)
-        every = services.config.trainer.logging_steps
-
-        def tell(step: int, metrics: dict[str, float]) -> None:
-            if not self.uses_model and step % every == 0:  # stage 2 counts its own steps from 1
-                services.log(step, metrics)
-
-        texts = [prompt_of(tree) for tree in services.data.train]
-        fit(adapter, texts, targets, FitSettings.of(config), services.run.seed, tell)
+        texts, how = [prompt_of(tree) for tree in services.data.train], FitSettings.of(config)
+        services.optimise(
+            AdapterFit(adapter, texts, targets, how, services.run.seed, is_part=self.uses_model)
+        )
         return adapter
 
     def _measure(
@@ -271,11 +271,9 @@ class Orchestrator(RunAlgorithm):
             policy = services.train(Likelihood(None), best_answers(trees, rewards, weights))
             return ConditionedPolicy(policy, weights)
         if stage2 is Stage2.online:
-            from prefrun_orchestrator.online import OnlineSettings, OnlineTraining
+            from prefrun_orchestrator.online import OnlineTraining
 
-            config = self.config
-            settings = OnlineSettings(config.group_size, config.advantage.name, config.kl_coef)
             reward = judging(services.reward, weights.objectives, "algo.stage2=online")
-            file = services.run.output_dir / FOLDER / "online.pt"
-            return OnlineTraining(services, reward, weights, settings, file).run()
+            services.optimise(OnlineTraining(services, reward, weights, self.config))
+            return services.policy()
         return None

@@ -100,7 +100,7 @@ class OrchestratorConfig:
     learning_rate: float | None = None
     """Of the adapter; null = 2e-5 for encoder=hf, 0.02 for encoder=hash."""
     weight_decay: float = 0.01
-    """Of the adapter's AdamW."""
+    """Of the adapter, biases and norms left out."""
     batch_size: int = 32
     """Prompts per step of the adapter."""
     epochs: float = 3.0

@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import get_linear_schedule_with_warmup
 
-from prefrun.errors import PrefrunError
+from prefrun.algorithm import LossOutput, Term
+from prefrun.training.step_loop import MicroBatch, StepLoop
 from prefrun_orchestrator.adapter import Adapter
 from prefrun_orchestrator.weights import adapter_loss
 
 LEARNING_RATES = {"hf": 2e-5, "hash": 0.02}
-CLIP = 1.0
-"""Largest norm of the gradient."""
 
 
 @dataclass(frozen=True, slots=True)
 class FitSettings:
-    """How an adapter is trained."""
+    """How an adapter is trained, beside the trainer's optimizer and clipping."""
 
     learning_rate: float
     weight_decay: float
@@ -46,49 +45,56 @@ class FitSettings:
         )
 
 
-def fit(
-    adapter: Adapter,
-    texts: Sequence[str],
-    log_target: Tensor,
-    settings: FitSettings,
-    seed: int,
-    log: Callable[[int, dict[str, float]], None],
-) -> None:
-    """Train ADAPTER in place so that the prompts TEXTS get the weights exp(log_target) [N, K].
+class AdapterFit(StepLoop):
+    """Trains an adapter so that prompts get given weights; a linear schedule with warm-up."""
 
-    AdamW, a linear schedule with warm-up, prompts shuffled in every epoch by SEED; LOG is called
-    with step and metrics. Raises PrefrunError where the loss is not finite.
-    """
-    size = settings.batch_size
-    steps = max(1, round(settings.epochs * math.ceil(len(texts) / size)))
-    optimizer = torch.optim.AdamW(
-        adapter.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-    )
-    warmup = round(settings.warmup * steps)
-    schedule = get_linear_schedule_with_warmup(optimizer, warmup, steps)  # type: ignore[no-untyped-call]
-    shuffle = torch.Generator().manual_seed(seed)
-    order: list[int] = []
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)  # dropout of a transformers encoder
-        adapter.train()
-        for step in range(1, steps + 1):
-            if not order:
-                order = torch.randperm(len(texts), generator=shuffle).tolist()
-            batch, order = order[:size], order[size:]
-            logits = adapter([texts[index] for index in batch])
-            values = adapter_loss(
-                logits, log_target[batch].to(logits), settings.direction, settings.entropy_coef
-            )
-            loss = values.mean()
-            if not torch.isfinite(loss):
-                raise PrefrunError(
-                    f"the adapter's loss is {loss.item()} at step {step}\n"
-                    "  remedy: lower algo.learning_rate"
-                )
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            torch.nn.utils.clip_grad_norm_(adapter.parameters(), CLIP)
-            optimizer.step()
-            schedule.step()
-            log(step, {"adapter/loss": loss.item()})
-    adapter.eval()
+    name = "adapter"
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        texts: Sequence[str],
+        log_target: Tensor,
+        settings: FitSettings,
+        seed: int,
+        is_part: bool,
+    ) -> None:
+        """The prompts TEXTS are to get the weights exp(LOG_TARGET) [N, K].
+
+        They are shuffled in every epoch by SEED. IS_PART: whether a policy is trained afterwards.
+        """
+        self.texts, self.log_target, self.settings = texts, log_target, settings
+        self.seed, self.is_part = seed, is_part
+        self.modules = {"adapter": adapter}
+        self.weight_decays = {"adapter": settings.weight_decay}
+        self.schedule = self._rate
+        per_epoch = math.ceil(len(texts) / settings.batch_size)
+        self.steps = max(1, round(settings.epochs * per_epoch))
+        shuffle = torch.Generator().manual_seed(seed)
+        self._batches = [
+            batch.tolist()
+            for _ in range(math.ceil(self.steps / per_epoch))
+            for batch in torch.randperm(len(texts), generator=shuffle).split(settings.batch_size)
+        ]
+
+    def step(self, number: int) -> list[MicroBatch]:
+        """Take the prompts of step NUMBER."""
+        if number == 0:
+            torch.manual_seed(self.seed)  # dropout of a transformers encoder
+        return [MicroBatch(partial(self._loss, self._batches[number]))]
+
+    def _rate(self, step: int) -> float:
+        """Return the learning rate of STEP: up over the warm-up, then down to 0."""
+        warmup = round(self.settings.warmup * self.steps)
+        if step < warmup:
+            return self.settings.learning_rate * (step / warmup)
+        left = (self.steps - step) / max(1, self.steps - warmup)
+        return self.settings.learning_rate * max(0.0, left)
+
+    def _loss(self, batch: list[int]) -> LossOutput:
+        logits = self.modules["adapter"]([self.texts[index] for index in batch])
+        settings = self.settings
+        target = self.log_target[batch].to(logits)
+        values = adapter_loss(logits, target, settings.direction, settings.entropy_coef)
+        term = Term(values, torch.ones_like(values))
+        return LossOutput({"adapter": term}, {"adapter/loss": values.detach().mean()})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,8 @@ from transformers import (
     LlamaForCausalLM,
     PreTrainedTokenizerFast,
 )
+
+from prefrun_orchestrator.topics import Topics
 
 SPECIAL = ("<pad>", "<end>", "<unknown>")
 VOCABULARY = 98
@@ -70,3 +73,26 @@ def encoder(tokenizer, tmp_path_factory) -> Path:
     )
     tokenizer.save_pretrained(folder)
     return folder
+
+
+class Halves:
+    """Shares of an answer's characters before "O" and from "O" on, among the printable ones."""
+
+    name = "halves"
+    objectives = ("r1", "r2")
+
+    def score(self, trees, responses):
+        return [sum(row) for row in self.score_objectives(trees, responses)]
+
+    def score_objectives(self, trees, responses):
+        low = [sum(c < "O" for c in text) / max(1, len(text)) for text in responses]
+        return [(share, 1 - share) for share in low]
+
+
+@pytest.fixture
+def judged_topics(monkeypatch):
+    """Let data=topics judge answers in words, too."""
+    load = Topics.load
+    monkeypatch.setattr(
+        Topics, "load", lambda self, seed: replace(load(self, seed), reward=Halves())
+    )

@@ -10,9 +10,11 @@ import torch
 
 from prefrun import ConfigError
 from prefrun.records.tree import Message, PreferenceTree
+from prefrun.schema import TrainerConfig
+from prefrun.training.standalone import optimise_alone
 from prefrun_orchestrator.adapter import Adapter, AdapterSettings
 from prefrun_orchestrator.encoders import HashEncoder
-from prefrun_orchestrator.fit import FitSettings, fit
+from prefrun_orchestrator.fit import AdapterFit, FitSettings
 from prefrun_orchestrator.prompt_weights import PromptWeights, prompt_of
 from prefrun_orchestrator.weights import Statistics
 
@@ -30,17 +32,25 @@ def make(encoder="hash", name=None, **changes):
 
 def trained(adapter, rate=0.05):
     settings = replace(FIT, learning_rate=rate)
-    lines = []
-    fit(adapter, TEXTS, TARGET.log(), settings, 0, lambda step, row: lines.append((step, row)))
-    return adapter, lines
+    loop = AdapterFit(adapter, TEXTS, TARGET.log(), settings, 0, is_part=False)
+    losses, loss = [], loop._loss
+
+    def watched(batch):
+        output = loss(batch)
+        losses.append(output.metrics["adapter/loss"].item())
+        return output
+
+    loop._loss = watched
+    optimise_alone(loop, TrainerConfig())
+    return adapter, losses
 
 
 def test_it_begins_uniform_and_learns_what_words_go_with():
     adapter = make()
     assert adapter.weights(["anything"]).tolist() == [[0.5, 0.5]]
-    _, lines = trained(adapter)
-    assert [step for step, _ in lines] == list(range(1, 31))
-    assert lines[-1][1]["adapter/loss"] < 0.2 * lines[0][1]["adapter/loss"]
+    _, losses = trained(adapter)
+    assert len(losses) == 30
+    assert losses[-1] < 0.2 * losses[0]
     weights = adapter.weights(["a gun and poison", "sun"])
     assert weights[0, 0] > 0.7
     assert weights[1, 1] > 0.7
@@ -87,8 +97,8 @@ def test_a_folder_without_adapter_is_refused(tmp_path):
 
 def test_a_transformers_encoder_learns_and_is_saved_whole(encoder, tmp_path):
     adapter = make("hf", str(encoder), max_length=16)
-    _, lines = trained(adapter, rate=0.002)
-    assert lines[-1][1]["adapter/loss"] < 0.5 * lines[0][1]["adapter/loss"]
+    _, losses = trained(adapter, rate=0.002)
+    assert losses[-1] < 0.5 * losses[0]
     adapter.save(tmp_path / "adapter")
     loaded = Adapter.load(tmp_path / "adapter", NAMES, "algo.adapter")
     assert torch.allclose(loaded.weights(TEXTS), adapter.weights(TEXTS), atol=1e-6)

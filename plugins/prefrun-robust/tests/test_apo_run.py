@@ -15,7 +15,7 @@ from prefrun.records.tree import Branch, PreferenceTree, Step
 from prefrun_robust.apo_momentum import algo as apo
 from prefrun_robust.apo_momentum.algo import ApoMomentum
 
-ALGO = ("algo=apo_momentum", "algo.rounds=2", "algo.samples=3")
+ALGO = ("algo=apo_momentum", "algo.rounds=2", "algo.samples=3", "trainer.keep_checkpoints=4")
 
 
 def weights(folder):

@@ -1,4 +1,4 @@
-"""SparsePO's own training loop: whole runs of a tiny model."""
+"""SparsePO's steps: whole runs of a tiny model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import torch
 from safetensors.torch import load_file
 
 from prefrun.cli import main
-from prefrun_robust.sparsepo import state
 from prefrun_robust.sparsepo.masks import MaskHead
 from prefrun_robust.sparsepo.training import MaskedTraining
 
@@ -27,18 +26,32 @@ def lines(run):
     return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
+def stop_at(monkeypatch, number, stop):
+    """Call STOP as step NUMBER begins; return what undoes that."""
+    step = MaskedTraining.step
+
+    def stopping(self, now):
+        if now == number:
+            stop()
+        return step(self, now)
+
+    monkeypatch.setattr(MaskedTraining, "step", stopping)
+    return lambda: monkeypatch.setattr(MaskedTraining, "step", step)
+
+
+def interrupt():
+    raise KeyboardInterrupt
+
+
+def terminate():
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def test_a_resumed_run_gives_the_same_numbers(train, monkeypatch):
     whole = train("whole", *ALGO)
-    save = state.save
-
-    def stop_after_two(run, step, *rest):
-        save(run, step, *rest)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(state, "save", stop_after_two)
-    train("cut", *ALGO, code=130)
-    monkeypatch.setattr(state, "save", save)
-    cut = whole.parent / "cut"
+    repair = stop_at(monkeypatch, 3, interrupt)
+    cut = train("cut", *ALGO, code=130)
+    repair()
     assert [line["step"] for line in lines(cut)] == [2]
     assert main(["resume", str(cut)]) == 0
     assert lines(cut) == lines(whole)
@@ -48,16 +61,9 @@ def test_a_resumed_run_gives_the_same_numbers(train, monkeypatch):
 
 def test_sigterm_saves_the_step_it_falls_into(train, monkeypatch):
     words = (*ALGO, "trainer.logging_steps=1", "trainer.checkpoint_steps=50")
-    whole, step = train("whole", *words), MaskedTraining._step
-
-    def terminated(self, number, *rest):
-        if number == 1:
-            os.kill(os.getpid(), signal.SIGTERM)
-        step(self, number, *rest)
-
-    monkeypatch.setattr(MaskedTraining, "_step", terminated)
+    whole, repair = train("whole", *words), stop_at(monkeypatch, 1, terminate)
     cut = train("cut", *words, code=143)
-    monkeypatch.setattr(MaskedTraining, "_step", step)
+    repair()
     assert [path.name for path in (cut / "checkpoints").iterdir()] == ["checkpoint-2"]
     assert main(["resume", str(cut)]) == 0
     assert lines(cut) == lines(whole)
@@ -87,15 +93,25 @@ def test_every_variant_learns_and_tells_its_sparsity(train, variant):
         assert summary["mask_auroc"]["after"] == 0.5
 
 
-def test_masks_are_trained_with_their_own_rate(train, monkeypatch):
-    seen = []
-    monkeypatch.setattr(
-        MaskedTraining, "_restore", lambda self, optimizer, schedule: seen.append(optimizer) or 0
-    )
-    train("run", *ALGO, "algo.mask_learning_rate=0.5", "algo.mask_weight_decay=0.2")
-    model, masks = seen[0].param_groups
-    assert (model["initial_lr"], masks["initial_lr"]) == (1e-2, 0.5)
-    assert (model["weight_decay"], masks["weight_decay"]) == (0.0, 0.2)
+def optimizer_of(run):
+    return torch.load(run / "checkpoints/checkpoint-4/optimizer.pt", weights_only=True)
+
+
+def test_masks_are_trained_with_their_own_rate_and_decay(train):
+    run = train("run", *ALGO, "algo.mask_learning_rate=0.5", "algo.mask_weight_decay=0.2")
+    groups = optimizer_of(run)["param_groups"]
+    assert {group["initial_lr"] for group in groups} == {1e-2, 0.5}
+    assert {group["weight_decay"] for group in groups if group["initial_lr"] == 1e-2} == {0.0}
+    masks = [group["weight_decay"] for group in groups if group["initial_lr"] == 0.5]
+    assert sorted(masks) == [0.0, 0.2]  # biases and norms have none
+
+
+def test_the_trainer_s_optimizer_and_schedule_train(train):
+    words = ("trainer.optimizer=adafactor", "trainer.lr_scheduler=constant_with_warmup")
+    run = train("run", *ALGO, *words, "trainer.warmup_steps=2", "trainer.logging_steps=1")
+    states = optimizer_of(run)["state"].values()
+    assert any("exp_avg_sq_row" in state for state in states)
+    assert [line["learning_rate"] for line in lines(run)] == [0.0, 0.005, 0.01, 0.01]
 
 
 def test_an_adapter_is_trained_against_the_bare_model(train):
@@ -123,6 +139,21 @@ def test_only_the_last_checkpoints_are_kept(train):
     assert [each.name for each in (run / "checkpoints").iterdir()] == ["checkpoint-4"]
 
 
-def test_trainer_settings_without_meaning_are_refused(train, capsys):
-    train("run", *ALGO, "trainer.gradient_checkpointing=true", code=2)
-    assert "gradient_checkpointing" in capsys.readouterr().err
+def test_activations_may_be_computed_again(train, monkeypatch):
+    whole, loss, seen = train("whole", *ALGO), MaskedTraining._loss, []
+
+    def watched(self, examples):
+        seen.append(self.loaded.model.is_activation_checkpointing)
+        return loss(self, examples)
+
+    monkeypatch.setattr(MaskedTraining, "_loss", watched)
+    again = train("again", *ALGO, "trainer.gradient_checkpointing=true")
+    assert seen
+    assert all(seen)
+    for one, other in zip(lines(whole), lines(again), strict=True):
+        assert one == pytest.approx(other, rel=1e-4, abs=1e-6)
+
+
+def test_tokens_are_counted(train):
+    summary = json.loads((train("run", *ALGO) / "summary.json").read_text())
+    assert summary["cost"]["tokens"] > 0

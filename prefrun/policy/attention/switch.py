@@ -7,10 +7,10 @@ checkpointing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from torch import Tensor
 from transformers import AttentionInterface
@@ -26,6 +26,8 @@ NAME = "prefrun_trees"
 """What transformers knows tree attention by."""
 _OUTSIDE: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
 """How each model that attends along trees does outside."""
+_REMEMBERING: WeakSet[Any] = WeakSet()
+"""Models whose activations are computed again as `remembering` says."""
 
 
 @contextmanager
@@ -66,9 +68,25 @@ def is_active(model: Any) -> bool:
     return bool(unwrap(model).config._attn_implementation == NAME)
 
 
-def is_checkpointing(model: Any) -> bool:
-    """Tell whether MODEL computes activations again in the backward pass."""
-    return bool(unwrap(model).is_activation_checkpointing)
+def remembering(model: Any) -> Callable[[], tuple[AbstractContextManager[None], ...]]:
+    """Return a `context_fn` for torch's checkpoint: MODEL attends again as the first time.
+
+    With it a backward pass need not be inside `tree_attention`.
+    """
+    _REMEMBERING.add(unwrap(model))
+
+    def contexts() -> tuple[AbstractContextManager[None], ...]:
+        again = tree_attention if is_active(model) else ordinary_attention
+        return nullcontext(), again(model)
+
+    return contexts
+
+
+def attends_otherwise_again(model: Any) -> bool:
+    """Tell whether a backward pass outside `tree_attention` would compute with another one."""
+    causal_lm = unwrap(model)
+    is_checkpointing = causal_lm.is_activation_checkpointing
+    return is_checkpointing and not is_active(model) and causal_lm not in _REMEMBERING
 
 
 def attend(

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from prefrun.algorithm import Outcome, RunAlgorithm
 from prefrun.errors import ConfigError, DataError, PrefrunError
 from prefrun.records.split import DataSplit
 from prefrun.records.tree import PreferenceTree
 from prefrun.reward import Reward
+from prefrun.rundir.directory import RunDirectory
 from prefrun.rundir.files import read_json, write_json
+from prefrun.rundir.metrics import read_metrics
 from prefrun.schema import TrainerConfig
 from prefrun.training.services import Services
 from prefrun_robust.apo_momentum.config import ApoMomentumConfig, Returned
+from prefrun_robust.apo_momentum.finished import FinishedRound
 from prefrun_robust.apo_momentum.inner import round_loss
 from prefrun_robust.apo_momentum.labelling import Sampled, sample, training_records
 from prefrun_robust.apo_momentum.weights import (
     check_extrapolation,
     extrapolate,
+    set_weights,
     trained_weights,
 )
 
@@ -77,21 +81,28 @@ class ApoMomentum(RunAlgorithm):
             )
 
     def run(self, services: Services) -> Outcome:
-        """Go through the rounds; finished ones of a resumed run only give their weights back."""
-        config, model = self.config, services.loaded.model
+        """Go through the rounds; of those that a resumed run has finished only the last matters."""
+        config, model, run = self.config, services.loaded.model, services.run.output_dir
         check_extrapolation(model)
+        known = FinishedRound.load(run / FOLDER, model.device)
         hat, step = trained_weights(model), 0
         for number in range(config.rounds):
             records = self._records(services, number, step)
             services.train(round_loss(config), records, round=number)
             step += steps_of(services.config.trainer, len(records))
             is_last = number == config.rounds - 1
-            if not is_last or config.returned is Returned.extrapolated:
+            if known is not None and number <= known.number:
+                if number == known.number:  # its checkpoints may be gone
+                    hat = known.hat
+                    set_weights(model, known.policy)
+            elif not is_last or config.returned is Returned.extrapolated:
                 new = trained_weights(model)
                 lost = extrapolate(model, hat, config.alpha)
                 hat = new
                 if lost > 0:
-                    services.log(step, {"apo/lost_norm": lost})
+                    _log_once(services, step, {"apo/lost_norm": lost})
+                if not is_last:
+                    FinishedRound(number, hat, trained_weights(model)).save(run / FOLDER, run)
         return Outcome(services.policy())
 
     def _records(self, services: Services, number: int, step: int) -> list[PreferenceTree]:
@@ -104,7 +115,7 @@ class ApoMomentum(RunAlgorithm):
         else:
             drawn = self._sample(services, trees, number)
             write_json(path, [each.row() for each in drawn])
-            services.log(step, _metrics(drawn))
+        _log_once(services, step, _metrics(drawn))
         records = training_records(trees, drawn, data.objective, config.loss)
         if not records:
             raise PrefrunError(
@@ -134,6 +145,13 @@ def steps_of(trainer: TrainerConfig, records: int) -> int:
     if trainer.max_steps > 0:
         return trainer.max_steps
     return math.ceil(trainer.epochs * math.ceil(records / trainer.batch_size))
+
+
+def _log_once(services: Services, step: int, metrics: Mapping[str, float]) -> None:
+    """Log METRICS, unless the run that is resumed did so: lines up to its last checkpoint stay."""
+    lines = read_metrics(RunDirectory(services.run.output_dir).metrics)
+    if not any(line["step"] == step and metrics.keys() <= line.keys() for line in lines):
+        services.log(step, metrics)
 
 
 def _metrics(drawn: Sequence[Sampled]) -> dict[str, float]:

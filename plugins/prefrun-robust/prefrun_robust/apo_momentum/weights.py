@@ -20,6 +20,14 @@ def trained_weights(model: Any) -> Weights:
     return {name: weight.detach().clone() for name, weight in named if weight.requires_grad}
 
 
+@torch.no_grad()
+def set_weights(model: Any, weights: Weights) -> None:
+    """Give MODEL the WEIGHTS that `trained_weights` returned."""
+    parameters = dict(model.named_parameters())
+    for name, value in weights.items():
+        parameters[name].copy_(value)
+
+
 def check_extrapolation(model: Any) -> None:
     """Raise ConfigError where MODEL has adapters whose product is not known here."""
     strange = [name for name in trained_weights(model) if "lora_embedding" in name]

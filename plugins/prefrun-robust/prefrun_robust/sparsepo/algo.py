@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 
-from prefrun.algorithm import TRAINER_KEYS, Outcome, RunAlgorithm
-from prefrun.errors import ConfigError, DataError
+from prefrun.algorithm import Outcome, RunAlgorithm
+from prefrun.errors import DataError
 from prefrun.evaluation.context import held_out
 from prefrun.evaluation.evaluator import Estimate
 from prefrun.policy.model_policy import ModelPolicy
@@ -59,7 +58,6 @@ class SparsePo(RunAlgorithm):
     """Token-level DPO whose tokens are weighted by masks."""
 
     card = CARD
-    trainer_keys = TRAINER_KEYS - {"compile", "gradient_checkpointing"}
     golden = "prefrun_robust.sparsepo.golden:compute"
     vectors = "sparsepo.json"
     paper = "Christopoulou et al. 2024, arXiv 2410.05102"
@@ -76,11 +74,6 @@ class SparsePo(RunAlgorithm):
     def check(self, data: DataSplit, reward: Reward | None) -> None:
         """Raise DataError where no record has two answers of different quality."""
         del reward
-        if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-            raise ConfigError(
-                "algo=sparsepo trains in one process only\n  remedy: run it without "
-                "torchrun or accelerate"
-            )
         if not best_and_worst(data.train, data.objective):
             raise DataError(
                 "no training record has two answers of different quality",
@@ -91,11 +84,11 @@ class SparsePo(RunAlgorithm):
 
     def run(self, services: Services) -> Outcome:
         """Train policy and masks, and measure the masks on held-out records."""
-        policy, reference = services.policy(), services.reference()
+        policy, reference, data = services.policy(), services.reference(), services.data
         assert isinstance(reference, ModelPolicy)
-        training = MaskedTraining(self.config, services, reference.loaded, services.run.seed)
-        data = services.data
-        training.train(best_and_worst(data.train, data.objective))
+        records = best_and_worst(data.train, data.objective)
+        training = MaskedTraining(self.config, services, reference.loaded, records)
+        services.optimise(training)
         test = held_out(data.test, services.config.evaluation.max_records)
         pairs = best_and_worst(test, data.objective)
         if not pairs:

@@ -50,7 +50,7 @@ class SparsePoConfig:
     mask_dropout: float = 0.01
     """In the heads, in [0, 1)."""
     mask_weight_decay: float = 0.01
-    """Of the heads, >= 0."""
+    """Of the heads, biases and norms left out, >= 0."""
     mask_learning_rate: float | None = None
     """Of the heads, > 0; null = the trainer's."""
     l1_reward: float = 0.0
