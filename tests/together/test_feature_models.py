@@ -176,7 +176,12 @@ def test_bad_features_are_named_before_training(workplace, features, field, prob
     words = ("algo=dpo", "model=linear", "data=step_trees", f"data.path={path}")
     done = workplace.run(*words, "output_dir=run")
     assert done.returncode == 2, done.stdout
-    for part in ("rows.jsonl:5", field, problem, "metadata.features; for text choose a language model"):
+    for part in (
+        "rows.jsonl:5",
+        field,
+        problem,
+        "metadata.features; for text choose a language model",
+    ):
         assert part in done.stderr
     assert not (workplace.folder / "run" / "checkpoints").exists()
 
@@ -189,7 +194,8 @@ def test_text_has_no_features(workplace):
 
 
 @pytest.mark.parametrize(
-    "word", ["trainer.max_length=512", "trainer.compile=true", "trainer.gradient_checkpointing=true"]
+    "word",
+    ["trainer.max_length=512", "trainer.compile=true", "trainer.gradient_checkpointing=true"],
 )
 def test_keys_of_text_are_refused(workplace, word):
     done = workplace.run("algo=dpo", "model=linear", *WORLD, word)

@@ -41,7 +41,11 @@ def test_a_search_finds_a_better_value_and_goes_on_when_more_trials_are_wanted(w
 
 
 def test_a_hopeless_run_ends_early_and_a_failed_one_ends_nothing(workplace):
-    grid = ("hydra/sweeper/sampler=grid", "sweep.metric=accuracy", "trainer.learning_rate=1,-1,0.001")
+    grid = (
+        "hydra/sweeper/sampler=grid",
+        "sweep.metric=accuracy",
+        "trainer.learning_rate=1,-1,0.001",
+    )
     prune = (
         *("hydra/sweeper/pruner=median", "hydra.sweeper.pruner.n_startup_trials=1"),
         "hydra.sweeper.prune_on=loss",

@@ -127,7 +127,9 @@ def test_a_path_without_such_a_model_is_refused_before_it_is_loaded(tmp_path):
 def test_bad_features_are_named(features, field, problem):
     kind = load(Linear(LinearConfig()))
     kind.adopt(RAGGED[0])
-    bad = replace(tree([[0.0]] * 3, "bad"), metadata={} if features is None else {"features": features})
+    bad = replace(
+        tree([[0.0]] * 3, "bad"), metadata={} if features is None else {"features": features}
+    )
     with pytest.raises(DataError) as caught:
         kind.adopt(bad)
     for part in ("bad", field, problem):

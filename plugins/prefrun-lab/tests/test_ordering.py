@@ -54,7 +54,10 @@ def test_the_evaluator_measures_all_records_and_each_group():
     ]
     measured = Ordering(OrderingConfig()).evaluate(context)
     names = {"accuracy", "kendall_tau"}
-    assert set(measured) == {*names, *(f"{name}/{part}" for name in names for part in ("odd", "even"))}
+    assert set(measured) == {
+        *names,
+        *(f"{name}/{part}" for name in names for part in ("odd", "even")),
+    }
     assert {estimate.direction for estimate in measured.values()} == {"max"}
     odd, even = (measured[f"accuracy/{name}"].per_record for name in ("odd", "even"))
     both = [a if b is None else b for a, b in zip(odd, even, strict=True)]
