@@ -4,6 +4,7 @@ from pluggy import HookimplMarker
 
 from prefrun.component import Component
 from prefrun.errors import ConfigError, DataError, PluginError, PrefrunError
+from prefrun.nested_keys import nested
 from prefrun.path_keys import Holds, path_key
 from prefrun.paths import conf_dir
 
@@ -19,5 +20,6 @@ __all__ = [
     "PrefrunError",
     "conf_dir",
     "hookimpl",
+    "nested",
     "path_key",
 ]

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from prefrun.errors import DataError
 from prefrun.needs import REFERENCE
+from prefrun.schema import TrainerConfig
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import Tensor
     from torch.nn import Module
 
@@ -27,6 +30,11 @@ if TYPE_CHECKING:
     from prefrun.records.tree import PreferenceTree
     from prefrun.reward import Reward
     from prefrun.training.services import Services
+
+TRAINER_KEYS = frozenset(key.name for key in fields(TrainerConfig))
+"""All keys of `trainer`."""
+LENGTH_KEYS = frozenset({"max_length", "max_prompt_length", "truncation"})
+"""Those that bound texts: the host reads them wherever it scores or writes answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +94,19 @@ class Algorithm:
     uses_model: bool = True
     """Whether the run needs the language model that `model=` names. Without it, which only a
     `RunAlgorithm` can do, none is loaded, evaluated or saved."""
+    evaluates_policy: bool = True
+    """Whether evaluators measure the policy before and after. Without it a run has no numbers but
+    those of its `Outcome`, and those that evaluators take of a reward it trained."""
+    saves_as: ClassVar[str] = ""
+    """Name of the folder in the run's directory that `save` fills, such as 'reward_model'; '' = the
+    run leaves nothing but its policy."""
+
+    trainer_keys: frozenset[str] = TRAINER_KEYS
+    """The keys of `trainer` that the run reads; another one is refused if the user sets it. Set it
+    in `__init__` where it depends on the settings."""
+    instead: Mapping[str, str] = MappingProxyType({})
+    """By a key of `trainer` that the run does not read, the own key that the error names, such as
+    {'max_steps': 'algo.steps'}."""
 
     note: str = ""
     """One line the user must see before the run, such as what `check` chose to suit the data."""
@@ -97,6 +118,13 @@ class Algorithm:
         """Raise ConfigError or DataError where the method cannot work with these.
 
         Called before any model is loaded and before anything is written.
+        """
+
+    def save(self, folder: Path) -> None:
+        """Write what the run leaves besides its policy into FOLDER, which is empty.
+
+        Called once, at the end of a run whose algorithm has a name in `saves_as`. The folder gets
+        that name once it is whole, so a run that is cut leaves none; a resumed run trains first.
         """
 
 
@@ -144,9 +172,9 @@ class LossAlgorithm(Algorithm, ABC):
     def make_module(self, hidden_size: int) -> Module | None:
         """Return what the method trains or keeps beside the policy: heads, moving averages.
 
-        HIDDEN_SIZE is that of the model's hidden states, 0 if it has none. The host calls this once, keeps the result as `module`, trains
-        its parameters with the policy, without weight decay or clipping, and saves it in
-        checkpoints.
+        HIDDEN_SIZE is that of the model's hidden states, 0 if it has none. The host calls this
+        once, keeps the result as `module`, trains its parameters with the policy, without weight
+        decay or clipping, and saves it in checkpoints.
         """
         del hidden_size
         return None
@@ -207,6 +235,12 @@ class Outcome:
     """What the algorithm measured itself, by name; joins what the evaluators measure."""
     directions: Mapping[str, str] = field(default_factory=dict)
     """'max', 'min' or 'none' by name in `metrics`: which end is best; default 'none'."""
+    before: Mapping[str, Estimate] = field(default_factory=dict)
+    """What it measured itself of the start, by the names of `metrics`; joins what the evaluators
+    measure of the start model."""
+    reward: Reward | None = None
+    """What the run trained, if that is a reward: after training it is the evaluators' reward. What
+    was measured before stays as the run's own reward gave it."""
 
 
 class RunAlgorithm(Algorithm, ABC):
@@ -219,6 +253,10 @@ class RunAlgorithm(Algorithm, ABC):
 
 class DecodingAlgorithm(Algorithm, ABC):
     """Trains nothing: changes how a policy answers."""
+
+    trainer_keys = LENGTH_KEYS
+    changes_policy: ClassVar[bool] = True
+    """False: `wrap` returns the start model as it is, which is then measured once."""
 
     @abstractmethod
     def wrap(self, services: Services) -> Policy:

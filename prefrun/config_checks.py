@@ -10,9 +10,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from prefrun.commands.fields import keys_of
 from prefrun.component import GROUPS
-from prefrun.config_errors import no_such_choice
+from prefrun.config_errors import MANY, no_such_choice
 from prefrun.errors import ConfigError, closest
-from prefrun.plugins import components
+from prefrun.nesting import component_at
 
 LEFT_OUT = "none"
 FILLED_IN_BY_HYDRA = "output_dir"
@@ -49,10 +49,14 @@ def _check_keys(node: DictConfig, where: str) -> None:
 
 
 def _not_given(config: DictConfig, key: str) -> ConfigError:
-    group, _, name = key.partition(".")
-    owner: Any = OmegaConf.get_type(config, group)
-    for component in components().values():
-        if component.config is owner:
-            text = next((item.text for item in keys_of(owner) if item.name == name), "")
-            return ConfigError(f"{group}={component.name} needs {key}=VALUE. {text}".strip())
+    where, _, name = key.rpartition(".")
+    while where:
+        component = component_at(OmegaConf.select(config, where))
+        if component is not None:
+            text = next((item.text for item in keys_of(component.config) if item.name == name), "")
+            at = "" if "." not in where or component.group == MANY else f" in {where}"
+            what = f"{component.group}={component.name}{at} needs {key}=VALUE."
+            return ConfigError(f"{what} {text}".strip())
+        where, _, above = where.rpartition(".")
+        name = f"{above}.{name}"
     return ConfigError(f"{key} has no value: give it as {key}=VALUE")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +17,7 @@ from prefrun.builtin.config import NoModelConfig
 from prefrun.component import Component
 from prefrun.config_paths import absolute_paths
 from prefrun.errors import ConfigError
+from prefrun.nesting import PARTS, Nested, nested_in, stored_nested
 from prefrun.path_keys import PathKey
 from prefrun.plugins import check_usable, component_of, components
 from prefrun.processes.checks import count_devices
@@ -52,6 +53,8 @@ class Plan:
     """The validated config dataclass of each single-choice group."""
     evaluators: Mapping[str, tuple[Component, Any]]
     """Component and settings by evaluator name."""
+    nested: tuple[Nested, ...]
+    """The components inside the settings of others; an outer one before those inside it."""
     plain: Mapping[str, Any]
     """The resolved configuration as plain containers."""
     paths: tuple[PathKey, ...]
@@ -77,7 +80,11 @@ class Plan:
         """Return what decides about SECTIONS of the configuration: their choices and values."""
         names = self.component_names()
         parts = {
-            name: [names.get(name), names.get(f"{name}_parts"), self.plain[name]]
+            name: [
+                names.get(name),
+                [each for each in names["nested"] if each[0].partition(".")[0] == name],
+                self.plain[name],
+            ]
             for name in sections
         }
         return json.dumps(parts, sort_keys=True, default=str)
@@ -88,7 +95,7 @@ class Plan:
         What is there counts by its content, wherever it lies: see `prefrun.jobs.identity`.
         """
         config = {key: value for key, value in self.plain.items() if key not in COSMETIC_KEYS}
-        names = {k: v for k, v in self.component_names().items() if k not in COSMETIC_KEYS}
+        names = self._names_by_result()
         for path in self.inputs:
             config = _replaced(config, path.name.split("."), path.holds.name)
         text = json.dumps([config, names], sort_keys=True, default=str)
@@ -103,9 +110,24 @@ class Plan:
         """What a resumed run needs to give the plain configuration its types back."""
         names: dict[str, Any] = {group: item.name for group, item in self.chosen.items()}
         names["evaluator"] = {name: item.name for name, (item, _) in self.evaluators.items()}
-        parts = getattr(self.settings["reward"], "parts", {})
-        names["reward_parts"] = {part: component_of(value).name for part, value in parts.items()}
+        names["nested"] = [
+            [each.path, each.component.group, each.component.name] for each in self.nested
+        ]
         return names
+
+    def _names_by_result(self) -> dict[str, Any]:
+        """The component names that change a result, in a form that keeps the ids of older runs:
+        there rewards in `reward.parts` have an entry of their own."""
+        names = {k: v for k, v in self.component_names().items() if k not in COSMETIC_KEYS}
+        parts, others = {}, []
+        for path, group, name in names.pop("nested"):
+            where, _, part = path.rpartition(".")
+            if (where, group) == (PARTS, "reward"):
+                parts[part] = name
+            elif path.partition(".")[0] not in COSMETIC_KEYS:
+                others.append([path, group, name])
+        names["reward_parts"] = parts
+        return {**names, "nested": others} if others else names
 
 
 def make_plan(config: DictConfig) -> Plan:
@@ -113,6 +135,7 @@ def make_plan(config: DictConfig) -> Plan:
     check_seed(config.seed)
     count_devices(config)
     paths = absolute_paths(config)
+    inside = tuple(_nested(config))
     sections = {name: to_object(config[name], name) for name in SECTIONS}
     chosen, settings = {}, {}
     for group in SINGLE_GROUPS:
@@ -131,9 +154,30 @@ def make_plan(config: DictConfig) -> Plan:
         chosen=chosen,
         settings=settings,
         evaluators=evaluators,
+        nested=inside,
         plain={str(key): value for key, value in plain.items()},
         paths=paths,
     )
+
+
+def _nested(config: DictConfig) -> Iterator[Nested]:
+    """Yield the components inside others. Raises ConfigError, naming the place, for a bad one."""
+    roots = {group: config.get(group) for group in SINGLE_GROUPS}
+    roots |= {f"evaluator.{name}": node for name, node in (config.evaluator or {}).items()}
+    for path, node in roots.items():
+        if isinstance(node, DictConfig):
+            found = list(nested_in(node, path))
+            for each in reversed(found):  # the inner ones first: they are a part of the outer
+                _check_nested(config, each)
+            yield from found
+
+
+def _check_nested(config: DictConfig, each: Nested) -> None:
+    try:
+        to_object(OmegaConf.select(config, each.path), each.path)
+    except ConfigError as error:
+        what = f"{each.component.group}={each.component.name}"
+        raise ConfigError(f"in {each.path}, {what}: {error}") from error
 
 
 def _replaced(config: Mapping[str, Any], names: Sequence[str], value: str) -> dict[str, Any]:
@@ -148,12 +192,13 @@ def retyped(plain: Mapping[str, Any], names: Mapping[str, Any]) -> DictConfig:
     for group in SINGLE_GROUPS:
         schema = _schema(group, names[group])
         config[group] = OmegaConf.merge(OmegaConf.structured(schema), plain[group] or {})
-    for part, component in names.get("reward_parts", {}).items():
-        schema = OmegaConf.structured(_schema("reward", component))
-        config.reward.parts[part] = OmegaConf.merge(schema, plain["reward"]["parts"][part] or {})
     for name, component in names["evaluator"].items():
         schema = OmegaConf.structured(_schema("evaluator", component))
         config.evaluator[name] = OmegaConf.merge(schema, plain["evaluator"][name] or {})
+    for path, group, name in stored_nested(names):  # an outer one before those inside it
+        given = OmegaConf.select(config, path)
+        typed = OmegaConf.merge(OmegaConf.structured(_schema(group, name)), given or {})
+        OmegaConf.update(config, path, typed, merge=False)
     retyped_config: DictConfig = config
     return retyped_config
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from prefrun.algorithm import LossAlgorithm, check_branches
+from prefrun.algorithm import Algorithm, DecodingAlgorithm, LossAlgorithm, check_branches
 from prefrun.builtin.config import NoModelConfig
 from prefrun.console import console
+from prefrun.errors import DataError
+from prefrun.honoured import check_honoured
 from prefrun.job import Inputs, Job, Origin, Stopwatch
 from prefrun.jobs.changes import check_unchanged, made_from, record_resumption
 from prefrun.jobs.identity import identify
@@ -52,7 +55,7 @@ def run(config: DictConfig, output_dir: Path, origin: Origin) -> dict[str, Any]:
     sharing.switch(False)
     print_foreign_plugins()
     plan = make_plan(config)
-    inputs = prepare(plan, read_data(plan))
+    inputs = prepare(plan, read_data(plan), origin.overrides)
     directory = RunDirectory(output_dir).create()
     with locked(directory.path):
         return carry_out(inputs, directory, origin)
@@ -88,20 +91,43 @@ def read_data(plan: Plan) -> DataSplit:
 
 
 @naming_out_of_memory(LOADING)
-def prepare(plan: Plan, data: DataSplit) -> Inputs:
-    """Make reward and algorithm: what is wrong with them shows before a model is loaded."""
+def prepare(plan: Plan, data: DataSplit, words: Sequence[str] | None = None) -> Inputs:
+    """Make reward and algorithm: what is wrong with them shows before a model is loaded.
+
+    WORDS: those of the command line that the run begins with; None if it has begun before.
+    """
     source = plan.build("model")  # its constructor looks whether the model can be there
     reward = plan.build("reward").of(data)
     algorithm = plan.algorithm()
+    if words is not None:
+        check_honoured(plan, algorithm, words)
     if algorithm.uses_model and isinstance(plan.settings["model"], NoModelConfig):
         raise missing_choice("model")
     if isinstance(algorithm, LossAlgorithm):
         names = plan.chosen["algo"].name, plan.chosen["model"].name
         check_given(algorithm.needs, given_by(source), *names)
+    data = _suiting(algorithm, data)
     check_branches(algorithm, data.train, plan.chosen["algo"].name)
     algorithm.check(data, reward)
     check_launch(plan, algorithm)
     return Inputs(plan, data, reward, algorithm)
+
+
+def _suiting(algorithm: Algorithm, data: DataSplit) -> DataSplit:
+    """Return DATA for ALGORITHM, whose training records may be measured if it trains nothing.
+
+    Raises DataError for a loss without training records.
+    """
+    if isinstance(algorithm, DecodingAlgorithm) and not data.test:
+        note = f"no held-out records: the {len(data.train)} training records are measured"
+        note = f"{data.note}; {note}" if data.note else note
+        return replace(data, train=[], test=data.train, note=note)
+    if isinstance(algorithm, LossAlgorithm) and not data.train:
+        raise DataError(
+            f"{data.name} has {len(data.test)} held-out records and none to train on",
+            remedy="data.test_fraction below 1 leaves some; algo=evaluate only measures",
+        )
+    return data
 
 
 def carry_out(inputs: Inputs, directory: RunDirectory, origin: Origin) -> dict[str, Any]:

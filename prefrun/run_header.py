@@ -17,7 +17,6 @@ from prefrun.rundir.table import result_table
 if TYPE_CHECKING:
     from prefrun.job import Job
     from prefrun.plan import Plan
-    from prefrun.rundir.directory import RunDirectory
 
 SHOWN_PROBLEMS = 5
 CHANGED_BY_NEXT = ("algo", "seed", "output_dir")
@@ -79,7 +78,7 @@ def print_result(run: Run, job: Job, summary: Mapping[str, Any]) -> None:
         *(f"not measured: {name} ({reason})" for name, reason in summary["not_measured"].items()),
         f"records: {records['read']} read, {records['used']} used, {records['skipped']} skipped, "
         f"{records['truncated']} truncated",
-        f"run directory: {directory.path}  ({', '.join(_results(directory))})",
+        f"run directory: {directory.path}  ({', '.join(_results(job))})",
     ]
     if isinstance(job.algorithm, LossAlgorithm):
         command = next_command(_typed(job), read_json(directory.manifest)["overrides"])
@@ -95,10 +94,12 @@ def _typed(job: Job) -> str:
     return job.plan.chosen["algo"].name
 
 
-def _results(directory: RunDirectory) -> list[str]:
+def _results(job: Job) -> list[str]:
     """What a reader may look for in the run's folder."""
-    model = [f"{directory.model.name}/"] if directory.model.exists() else []
-    return [directory.report.name, directory.summary.name, *model]
+    directory, rest = job.directory, job.algorithm.saves_as
+    folders = [directory.model.name, *([rest] if rest else [])]
+    there = [f"{name}/" for name in folders if (directory.path / name).exists()]
+    return [directory.report.name, directory.summary.name, *there]
 
 
 def next_command(algo: str, overrides: Sequence[str]) -> str:

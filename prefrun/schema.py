@@ -113,7 +113,7 @@ class EvaluationConfig:
     max_records: int | None = 128
     """Held-out prompts used; None = all."""
     batch_size: int = 32
-    """Prompts that are answered together."""
+    """Completions that are sampled together."""
     batch_tokens: int = 32768
     """Distinct tokens that are scored together, for the reference, too."""
     max_new_tokens: int = 64

@@ -11,6 +11,7 @@ import inspect
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
@@ -22,6 +23,7 @@ from prefrun.component import GROUPS, Component
 from prefrun.paths import conf_dir
 from prefrun.plugins import plugin_manager, registered
 from prefrun.schema import RunConfig
+from prefrun.testing.context import RandomContext
 
 ROOT = Path(__file__).parents[1]
 README, CONTRIBUTING = ROOT / "README.md", ROOT / "CONTRIBUTING.md"
@@ -44,7 +46,9 @@ COMPONENTS = [
 FENCED = re.compile(r"^```(\w*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"`([^`\n]+)`")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-SETTING = re.compile(r"(?<![\w.])(?<!-sc )([a-z_]+(?:[./][a-z_]+)*)=([^\s|`]*)")
+NESTED = re.compile(r"\b([a-z]+)@((?:algo|reward)\.[\w.]+)=(\w+)")
+"""A component inside another one: group, place and name."""
+SETTING = re.compile(r"(?<![\w.@])(?<!-sc )([a-z_]+(?:[./][a-z_]+)*)=([^\s|`]*)")
 CHECK = re.compile(r"(prefrun check \S+).*")  # after the name keys stand without their prefix
 READERS_OWN = re.compile(rf"prefrun new \w+ (\w+)|(?:{'|'.join(GROUPS)})/(\w+)\.yaml")
 """How a document names a component that the reader makes."""
@@ -89,6 +93,11 @@ def is_known(path: str, value: str, document: Path) -> bool:
     if path.startswith("hydra."):
         return any(has_key(file, path) for file in OF_HYDRA)
     made = {"".join(names) for names in READERS_OWN.findall(document.read_text())}
+    for group, place, _ in NESTED.findall(document.read_text()):
+        if path == place:
+            return is_known(group, value, document)
+        if path.startswith(f"{place}."):
+            return bool(find_keys(path.replace(place, group, 1), document))
     if path not in GROUPS:
         return bool(find_keys(path, document)) or bool(made & set(path.split(".")))
     names = {name for name in re.split(r"[\[\],']", value) if name and not name.isupper()}
@@ -146,6 +155,16 @@ def test_every_key_and_choice_exists(document):
     assert unknown == (of_plugins if ABSENT else [])
     if unknown:
         pytest.skip(f"{ABSENT} not installed, so not looked at: {len(unknown)} words")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_every_component_inside_another_exists(document):
+    text = document.read_text()
+    made = {"".join(names) for names in READERS_OWN.findall(text)}
+    named = {(group, name) for group, _, name in NESTED.findall(text)}
+    known = {(group, name) for group, name in named if name in made or name.isupper()}
+    if not ABSENT:
+        assert named - known <= set(registered())
 
 
 @pytest.mark.parametrize("document", PLUGIN_READMES, ids=name_of)
@@ -262,4 +281,15 @@ def test_a_shipped_file_gives_the_defaults_that_help_shows(component):
     schema = OmegaConf.structured(component.config)
     given = OmegaConf.load(shipped_yaml(component))
     given.pop("defaults")
+    given = given.get(component.group, given)  # a file that sets keys of other sections, too
     assert OmegaConf.merge(schema, given) == schema
+
+
+def test_evaluator_guide_samples_several_completions() -> None:
+    guide = (ROOT / "docs/guides/evaluator.md").read_text()
+    (code,) = (code for _, code in FENCED.findall(guide) if "policy.sample(" in code)
+    known: dict[str, Any] = {}
+    exec(compile(code, "evaluator.md", "exec"), known)
+    found = known["found_by_one_of_four"](RandomContext(5))
+    assert len(found) == 5
+    assert set(found) <= {0.0, 1.0}

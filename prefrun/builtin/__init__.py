@@ -1,4 +1,4 @@
-"""What ships with prefrun itself: model=hf, evaluators, rewards, tracker=none.
+"""What ships with prefrun itself: algo=evaluate, model=hf, evaluators, rewards, tracker=none.
 
 Only names; the code is imported on first use. `HookimplMarker` comes from pluggy, because prefrun
 imports this package.
@@ -17,11 +17,25 @@ def prefrun_components() -> list[Component]:
     """Add what needs no further package."""
     return [
         Component(
+            "algo",
+            "evaluate",
+            config.EvaluateConfig,
+            "prefrun.builtin.measuring:Evaluate",
+            "measures a model on any data, and trains nothing",
+        ),
+        Component(
             "model",
             "hf",
             config.HFModelConfig,
             "prefrun.builtin.model:HFModel",
             "any causal language model from a folder or the hub; dtype, attention, LoRA, device",
+        ),
+        Component(
+            "model",
+            "reward_head",
+            config.RewardHeadConfig,
+            "prefrun.builtin.reward_head:RewardHeadModel",
+            "a reward model: one number per answer, from the body of any language model",
         ),
         Component(
             "model",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,9 @@ from prefrun.builtin.hub import is_reachable
 from prefrun.builtin.loading import chosen_device, no_progress_bar
 from prefrun.builtin.reward_text import reward_text
 from prefrun.errors import ConfigError, closest, first_sentence
+from prefrun.models.reading import READS, scored
+from prefrun.policy.tokenise import Tokeniser
+from prefrun.records.tree import Branch, Step
 
 if TYPE_CHECKING:
     from prefrun.builtin.config import ClassifierRewardConfig
@@ -44,6 +48,8 @@ class ClassifierReward:
         # without a padding token the model would read another token's output in a padded batch
         self._batch_size = 1 if self._pad is None else config.batch_size
         self._max_length = _max_length(config.max_length, settings, self._tokenizer)
+        reads = getattr(settings, READS, None)
+        self._tokeniser = Tokeniser(self._tokenizer, **reads) if reads else None
 
     def of(self, data: DataSplit) -> ClassifierReward:
         """Return this reward; it is the same for all data."""
@@ -59,7 +65,14 @@ class ClassifierReward:
         return scores
 
     def _ids(self, tree: PreferenceTree, response: str) -> list[int]:
-        """Token ids; of a text that is too long the end, behind its first special token."""
+        """Token ids; of a text that is too long the end, behind its first special token.
+
+        A model that was trained here reads as it did in training.
+        """
+        if self._tokeniser is not None:
+            answered = replace(tree, branches=(Branch((Step(response),)),))
+            tokens = scored(self._tokeniser.tokenise(answered), self._pad).tokens
+            return [*tokens.prompts[0], *tokens.branches[0]]
         text, chat = reward_text(self._tokenizer, tree, response)
         ids: list[int] = self._tokenizer(text, add_special_tokens=not chat)["input_ids"]
         if len(ids) <= self._max_length:

@@ -8,7 +8,13 @@ from enum import Enum
 from typing import Any
 
 from prefrun.errors import ConfigError
+from prefrun.nested_keys import nested
 from prefrun.path_keys import Holds, path_key
+
+
+@dataclass
+class EvaluateConfig:
+    """Measure a model, train nothing; no keys."""
 
 
 @dataclass
@@ -30,7 +36,7 @@ class DataRewardConfig:
 class SeveralRewardsConfig:
     """Several rewards, one per objective."""
 
-    parts: dict[str, Any] = field(default_factory=dict)
+    parts: dict[str, Any] = nested("reward", several=True)
     """Reward component by objective: '+reward@reward.parts.NAME=classifier' adds one."""
     weights: dict[str, float] = field(default_factory=dict)
     """Weight of each objective in the overall score; those left out weigh 1."""
@@ -210,3 +216,11 @@ class HFModelConfig:
     """Values of arguments that the chat template reads, such as template.enable_thinking=false;
     they become its defaults, also in the saved model."""
     lora: LoraSettings = field(default_factory=LoraSettings)
+
+
+@dataclass
+class RewardHeadConfig:
+    """A reward model on top of a language model."""
+
+    base: Any = nested("model")
+    """The language model whose body it has: model@model.base=NAME, any text model, such as hf."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from prefrun.errors import ConfigError
-from prefrun.plugins import component_of
+from prefrun.nesting import build
 
 if TYPE_CHECKING:
     from prefrun.builtin.config import SeveralRewardsConfig
@@ -49,7 +49,7 @@ class SeveralRewards:
         """Return the joined reward. Raises ConfigError where a part gives none for DATA."""
         parts = {}
         for objective, settings in self.config.parts.items():
-            reward = component_of(settings).make(settings).of(data)
+            reward = build(settings).of(data)
             if reward is None:
                 raise ConfigError(
                     f"reward.parts.{objective}: the data {data.name} have no judge\n"

@@ -28,6 +28,9 @@ def explain(arguments: list[str]) -> int:
             print(visible(f"  {component.prefix}.{key.name}={key.default}  ({key.type})"))
             if key.text:
                 print(visible(f"      {key.text}"))
+            if key.nested:
+                name = f"{component.prefix}.{key.name}{'.KEY' if key.default == '{}' else ''}"
+                print(visible(f"      takes a {key.nested} component: '+{key.nested}@{name}=NAME'"))
     return 0
 
 

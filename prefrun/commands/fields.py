@@ -9,6 +9,8 @@ import textwrap
 from dataclasses import dataclass
 from itertools import pairwise
 
+from prefrun.nested_keys import declared_groups
+
 
 @dataclass(frozen=True, slots=True)
 class Key:
@@ -19,17 +21,20 @@ class Key:
     default: str
     text: str
     """The docstring line below the field, or an empty string."""
+    nested: str = ""
+    """The group of the component that the key takes; '' if it takes a value."""
 
 
 def keys_of(config: type) -> list[Key]:
     """List the keys of dataclass CONFIG in order."""
-    texts = _docstrings(config)
+    texts, groups = _docstrings(config), declared_groups(config)
     return [
         Key(
             field.name,
             _type_name(field),
             _default(field),
             field.metadata.get("text") or texts.get(field.name, ""),
+            groups.get(field.name, ""),
         )
         for field in dataclasses.fields(config)
     ]

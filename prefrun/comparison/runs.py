@@ -10,6 +10,7 @@ from typing import Any
 
 from prefrun.comparison.origins import Origin, read_origin
 from prefrun.errors import ConfigError, PrefrunError
+from prefrun.nesting import stored_nested
 from prefrun.rundir.configuration import read_config
 from prefrun.rundir.directory import RunDirectory
 from prefrun.rundir.files import read_json
@@ -29,12 +30,14 @@ class RunResult:
     """Why there is no result; None for a finished run. The fields below are then set."""
     seed: int = 0
     choices: Mapping[str, str] = field(default_factory=dict)
-    """The chosen name by config group."""
+    """The chosen name by config group, and by the dotted place of a component inside another."""
     config: Mapping[str, Any] = field(default_factory=dict)
     fingerprint: str | None = None
     """Of the records that were used."""
     origin: Origin = field(default_factory=Origin)
     """What else it was made from."""
+    trained: bool = True
+    """False for what only measures, or only decodes."""
     before: Mapping[str, float] = field(default_factory=dict)
     after: Mapping[str, float] = field(default_factory=dict)
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
@@ -101,10 +104,11 @@ def _finished(directory: RunDirectory) -> RunResult:
     return RunResult(
         path=directory.path,
         seed=summary["seed"],
-        choices={group: str(names[group]) for group in CHOICES if names.get(group)},
+        choices=_choices(names),
         config=config,
         fingerprint=data.get("used_fingerprint", data.get("fingerprint")),
         origin=read_origin(manifest, config),
+        trained=summary.get("trained", True),
         before=_measured(metrics, "before"),
         after=_measured(metrics, "after"),
         intervals=_intervals(metrics),
@@ -112,6 +116,11 @@ def _finished(directory: RunDirectory) -> RunResult:
         costs={name: cost for name, cost in summary.get("cost", {}).items() if cost is not None},
         per_record=_per_record(directory),
     )
+
+
+def _choices(names: Mapping[str, Any]) -> dict[str, str]:
+    own = {group: str(names[group]) for group in CHOICES if names.get(group)}
+    return own | {path: name for path, _, name in stored_nested(names)}
 
 
 def _measured(metrics: Mapping[str, Mapping[str, float | None]], when: str) -> dict[str, float]:

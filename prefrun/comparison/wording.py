@@ -79,6 +79,9 @@ def legend(comparison: Comparison, best_mark: str) -> list[str]:
         lines.append("With one seed, LOW to HIGH is the 95 % interval over prompts.")
     if any(cell.best for cell in cells):
         lines.append(f"{best_mark} is the best of its column (↑ higher, ↓ lower is better).")
+    only = [row.label for row in comparison.rows if not any(run.trained for run in row.runs)]
+    if only:
+        lines.append(f"Measured, not trained: {'; '.join(only)}.")
     if comparison.selected:
         lines.append("† is what a validation half of the held-out prompts would choose.")
     pairings = sorted(_pairings(comparison))

@@ -24,23 +24,26 @@ class Context:
     def __init__(
         self,
         services: Services,
-        policy: Policy,
-        baseline: Policy,
+        policy: Policy | None,
+        baseline: Policy | None,
         known: Mapping[str, Any] | None = None,
         folder: Path | None = None,
+        reward: Reward | None = None,
     ) -> None:
         """KNOWN is what `to_json()` of an earlier context with the same baseline returned.
 
-        FOLDER is where evaluators may keep files; it is made when first asked for.
+        FOLDER is where evaluators may keep files; it is made when first asked for. REWARD is the
+        judge, if it is not the run's. POLICY and BASELINE are None in a run that has no policy.
         """
         self._services, self._folder = services, folder
+        self._reward = services.reward if reward is None else reward
         self._trees = held_out(services.data.test, services.config.evaluation.max_records)
         self._policy = self._measured(policy)
         self._baseline = self._policy if policy is baseline else self._measured(baseline)
         if known is not None:
-            self._baseline.restore(known)
+            self._baseline.restore(known if reward is None else {**known, "rewards": None})
 
-    def _measured(self, policy: Policy) -> Measured:
+    def _measured(self, policy: Policy | None) -> Measured:
         return Measured(policy, self._trees, self._services.config.evaluation, self.seed)
 
     @property
@@ -55,7 +58,7 @@ class Context:
 
     @property
     def policy(self) -> Policy:
-        """The policy being measured."""
+        """The policy being measured. Raises NoPolicy if there is none."""
         return self._policy.policy
 
     @property
@@ -66,9 +69,9 @@ class Context:
     @property
     def reward(self) -> Reward:
         """The judge. Raises NotApplicable where the run has none."""
-        if self._services.reward is None:
+        if self._reward is None:
             raise NotApplicable("the run has no reward: the data have no judge; set reward=NAME")
-        return self._services.reward
+        return self._reward
 
     @property
     def seed(self) -> int:

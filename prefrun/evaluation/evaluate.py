@@ -9,7 +9,16 @@ from typing import Any
 from prefrun.algorithm import Outcome
 from prefrun.blame import told
 from prefrun.errors import EvaluatorError, PluginError, PrefrunError
-from prefrun.evaluation.evaluator import Estimate, EvaluationContext, Evaluator, NotApplicable
+from prefrun.evaluation.evaluator import (
+    Estimate,
+    EvaluationContext,
+    Evaluator,
+    NoPolicy,
+    NotApplicable,
+)
+
+OWN = "of_algorithm"
+"""Key under which an evaluation file of the start lists what the algorithm measured itself."""
 
 
 def evaluate_all(
@@ -30,12 +39,15 @@ def evaluate_all(
     `not_measured`, and its error goes into FAILURES by its name, so that the others' results stay.
     Without FAILURES EvaluatorError is raised.
     """
-    result = own_metrics(outcome, failures) if outcome else _empty()
+    result = own_metrics(outcome.metrics, outcome.directions, failures) if outcome else nothing()
     owners = dict.fromkeys(result["metrics"], "the algorithm")
     for number, (name, evaluator) in enumerate(evaluators.items()):
         show(number, len(evaluators))
+        directions = dict(result["directions"])
         try:
             _add(result, owners, name, evaluator, context)
+        except NoPolicy:
+            result["directions"] = directions
         except NotApplicable as reason:
             result["not_measured"][name] = str(reason)
         except Exception as error:  # a plugin's code may raise anything
@@ -69,7 +81,8 @@ def all_of(failures: Mapping[str, EvaluatorError]) -> EvaluatorError:
     return error
 
 
-def _empty() -> dict[str, Any]:
+def nothing() -> dict[str, Any]:
+    """Return the content of an evaluation file in which nothing is measured."""
     return {"metrics": {}, "not_measured": {}, "directions": {}}
 
 
@@ -107,16 +120,18 @@ def _add(
 
 
 def own_metrics(
-    outcome: Outcome, failures: dict[str, EvaluatorError] | None = None
+    metrics: Mapping[str, Estimate],
+    directions: Mapping[str, str],
+    failures: dict[str, EvaluatorError] | None = None,
 ) -> dict[str, Any]:
-    """Return what an algorithm measured itself, as `evaluate_all` does.
+    """Return METRICS, which an algorithm measured itself, as `evaluate_all` does.
 
     A number that is not finite is `not_measured` and goes into FAILURES; without them PluginError
     is raised.
     """
-    result = _empty()
-    result["directions"] = {**dict.fromkeys(outcome.metrics, "none"), **outcome.directions}
-    for name, estimate in outcome.metrics.items():
+    result = nothing()
+    result["directions"] = {**dict.fromkeys(metrics, "none"), **directions}
+    for name, estimate in metrics.items():
         if math.isfinite(estimate.value):
             result["metrics"][name] = _entry(estimate)
             continue
@@ -126,6 +141,25 @@ def own_metrics(
         failures[name] = EvaluatorError(str(error))
         result["not_measured"][name] = str(error)
     return result
+
+
+def with_own(
+    before: Mapping[str, Any], outcome: Outcome, failures: dict[str, EvaluatorError]
+) -> dict[str, Any]:
+    """Return BEFORE, the content of an evaluation file, with what OUTCOME says of the start.
+
+    What an earlier try of the run added is replaced. Raises PluginError if an evaluator has
+    measured one of its metrics, too.
+    """
+    earlier = before.get(OWN, [])
+    metrics = {name: each for name, each in before["metrics"].items() if name not in earlier}
+    for name in outcome.before:
+        if name in metrics:
+            raise PluginError(f"the algorithm and an evaluator both report '{name}' of the start")
+    directions = {name: outcome.directions.get(name, "none") for name in outcome.before}
+    own = own_metrics(outcome.before, directions, failures)
+    joined = {key: {**own[key], **before[key]} for key in ("not_measured", "directions")}
+    return {**before, **joined, "metrics": {**own["metrics"], **metrics}, OWN: [*outcome.before]}
 
 
 def _entry(estimate: Estimate) -> dict[str, Any]:

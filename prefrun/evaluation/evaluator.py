@@ -17,6 +17,10 @@ class NotApplicable(Exception):  # noqa: N818 - it is no error
     """An evaluator cannot measure this run, and why; shown to the user, not an error."""
 
 
+class NoPolicy(NotApplicable):
+    """An evaluator needs a policy, and the run has none by design: no news for the user."""
+
+
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """A measured number, with its interval where one was computed."""
@@ -50,7 +54,7 @@ class EvaluationContext(Protocol):
 
     @property
     def policy(self) -> Policy:
-        """The policy being measured."""
+        """The policy being measured. Raises NoPolicy in a run that trains a reward only."""
         ...
 
     @property
@@ -60,7 +64,10 @@ class EvaluationContext(Protocol):
 
     @property
     def reward(self) -> Reward:
-        """The judge. Raises NotApplicable where the run has none."""
+        """The judge: after training the reward that the run trained, if it did; else its own.
+
+        Raises NotApplicable if there is none.
+        """
         ...
 
     @property

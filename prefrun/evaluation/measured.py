@@ -7,7 +7,7 @@ from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from prefrun.evaluation.evaluator import NotApplicable
+from prefrun.evaluation.evaluator import NoPolicy, NotApplicable
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,16 +23,23 @@ class Measured:
 
     def __init__(
         self,
-        policy: Policy,
+        policy: Policy | None,
         trees: Sequence[PreferenceTree],
         settings: EvaluationConfig,
         seed: int,
     ) -> None:
-        self.policy, self._trees = policy, trees
+        self._policy, self._trees = policy, trees
         self._settings, self._seed = settings, seed
         self._responses: list[str] | None = None
         self._rewards: list[float] | None = None
         self._logps: list[BranchLogps] | None = None
+
+    @property
+    def policy(self) -> Policy:
+        """The policy. Raises NoPolicy if there is none."""
+        if self._policy is None:
+            raise NoPolicy("the run has no policy")
+        return self._policy
 
     @property
     def trees(self) -> Sequence[PreferenceTree]:

@@ -12,7 +12,6 @@ from prefrun.jobs.code import code_fingerprint
 from prefrun.jobs.contents import Content, content_of, digest_of
 from prefrun.path_keys import Holds, PathKey
 from prefrun.plan import COSMETIC_KEYS, Plan
-from prefrun.plugins import component_of
 from prefrun.records.split import uses_seed
 
 
@@ -97,5 +96,6 @@ def _factories(plan: Plan) -> Iterator[str]:
             yield component.factory
     for component, _ in plan.evaluators.values():
         yield component.factory
-    for part in getattr(plan.settings["reward"], "parts", {}).values():
-        yield component_of(part).factory
+    for each in plan.nested:
+        if each.path.partition(".")[0] not in COSMETIC_KEYS:
+            yield each.component.factory

@@ -91,7 +91,7 @@ def _see_to(
         _say(f"job {number} goes on in {found.folder}")
     for left in reversed(range(plan.sweep.retry + 1)):
         try:
-            return carry_out(prepare(plan, data), directory, origin)
+            return carry_out(prepare(plan, data, origin.overrides), directory, origin)
         except RunPrunedError as pruned:
             _say(f"job {number}: {pruned}")
             return None

@@ -9,7 +9,7 @@ import torch
 
 from prefrun.evaluation.evaluator import NotApplicable
 from prefrun.models.kind import ModelKind
-from prefrun.policy.policy import BranchLogps, Policy
+from prefrun.policy.policy import BranchLogps, Policy, Sample
 from prefrun.policy.scoring import scored_batches
 
 if TYPE_CHECKING:
@@ -32,6 +32,20 @@ class ScoringPolicy:
                 for branch, values in zip(piece.branches, numbers.token_logps, strict=True):
                     result[piece.index][branch] = values
         return [BranchLogps(tuple(values)) for values in result]
+
+    def sample(
+        self,
+        trees: Sequence[PreferenceTree],
+        n: int,
+        max_new_tokens: int,
+        temperature: float,
+        top_p: float = 1.0,
+        stop: Sequence[str] = (),
+        seed: int = 0,
+    ) -> list[list[Sample]]:
+        """Raise NotApplicable."""
+        del trees, n, max_new_tokens, temperature, top_p, stop, seed
+        raise self._no_completions()
 
     def generate(
         self, trees: Sequence[PreferenceTree], max_new_tokens: int, temperature: float, seed: int

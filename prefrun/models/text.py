@@ -65,7 +65,7 @@ class TextModel(ModelKind):
         self.packing = sharing.get(
             "packing",
             (loaded.fingerprint, loaded.attention, str(self.device)),
-            lambda: choose_packing(self.language_model, loaded.attention, text),
+            lambda: choose_packing(loaded.model, loaded.attention, text),
         )
 
     def begin_as(self, other: Any) -> None:
@@ -73,8 +73,8 @@ class TextModel(ModelKind):
         self.packing, self.sample_text = other.packing, other.sample_text
 
     @property
-    def language_model(self) -> Any:
-        """The causal language model whose log-probs show whether a packing is right."""
+    def transformer(self) -> Any:
+        """The transformers model that attends."""
         return self.loaded.model
 
     @property

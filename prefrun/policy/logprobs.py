@@ -6,7 +6,8 @@ positions times vocabulary. Softmax sums are in float32.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Set
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import torch
@@ -76,9 +77,17 @@ def run_to_head(
 
     Raises PluginError where gradient checkpointing would attend again outside `tree_attention`.
     """
+    with attending(model, batch) as inputs:
+        return at_head(model, inputs, use)
+
+
+@contextmanager
+def attending(model: Any, batch: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the inputs that BATCH has for a transformers MODEL, which attends as they need."""
     layout = batch.get("tree_layout")
     if layout is None:
-        return at_head(model, {name: batch[name] for name in PLAIN_INPUTS}, use)
+        yield {name: batch[name] for name in PLAIN_INPUTS}
+        return
     if torch.is_grad_enabled() and is_checkpointing(model) and not is_active(model):
         raise PluginError(
             "packed trees with gradient checkpointing: put forward and backward pass into "
@@ -87,7 +96,7 @@ def run_to_head(
     inputs = {name: batch[name] for name in ("input_ids", "position_ids")}
     inputs["tree_layout"] = layout.to(batch["input_ids"].device)
     with tree_attention(model):
-        return at_head(model, inputs, use)
+        yield inputs
 
 
 def select(features: Tensor, batch: Mapping[str, Any]) -> Tensor:

@@ -20,8 +20,10 @@ from prefrun.policy.head import ToLogits
 from prefrun.policy.linear_logps import chunk_rows
 from prefrun.policy.logprobs import run_to_head, select, vocabulary_of
 from prefrun.policy.packing import Packing
-from prefrun.policy.policy import BranchLogps, LoadedModel, Policy
-from prefrun.policy.sampling import sample
+from prefrun.policy.policy import BranchLogps, LoadedModel, Policy, Sample
+from prefrun.policy.sampling.request import Request, Rules
+from prefrun.policy.sampling.sample import sample
+from prefrun.policy.sampling.stops import Stops
 from prefrun.policy.scoring import inference, longest_first, scored_batches, to_device
 from prefrun.policy.tokenise import TokenisedTree, Tokeniser
 from prefrun.records.tree import Branch, PreferenceTree, Step
@@ -30,9 +32,9 @@ from prefrun.records.tree import Branch, PreferenceTree, Step
 class ModelPolicy:
     """Implements `Policy` with a causal language model.
 
-    BATCH_SIZE counts the prompts that are answered together, BUDGET the tokens that are scored
-    together in rows as PACKING makes them. Batches are formed by length, longest first, and ties
-    by content: results follow the set of trees and not their order.
+    BATCH_SIZE counts the completions that are drawn together, BUDGET the tokens that are scored
+    together in rows as PACKING makes them. Both go by length, longest first, and ties by content:
+    results follow the set of trees and not their order.
     """
 
     def __init__(
@@ -68,34 +70,47 @@ class ModelPolicy:
         view._beneath = True
         return view
 
-    def generate(
-        self, trees: Sequence[PreferenceTree], max_new_tokens: int, temperature: float, seed: int
-    ) -> list[str]:
-        """See `Policy.generate`. The random numbers of a prompt follow SEED and the tree's id."""
+    def sample(
+        self,
+        trees: Sequence[PreferenceTree],
+        n: int,
+        max_new_tokens: int,
+        temperature: float,
+        top_p: float = 1.0,
+        stop: Sequence[str] = (),
+        seed: int = 0,
+    ) -> list[list[Sample]]:
+        """See `Policy.sample`."""
+        if n < 1:
+            raise ValueError(f"n={n} must be at least 1")
+        rules = Rules(max_new_tokens, temperature, top_p, seed)
+        model, tokenizer = self.loaded.model, self.loaded.tokenizer
+        stops = Stops(model, tokenizer, self.tokeniser.stop_ids, stop)
         prompts = self.tokeniser.prompt_ids(trees, reserve=max_new_tokens)
         order = sorted(
             range(len(trees)),
             key=lambda i: (len(prompts[i]), prompts[i], trees[i].id),
             reverse=True,
         )
-        answers = [""] * len(trees)
-        for start in range(0, len(order), self.batch_size):
-            batch = order[start : start + self.batch_size]
-            with self._in_use():
-                ids = sample(
-                    self.loaded.model,
-                    [prompts[i] for i in batch],
-                    [trees[i].id for i in batch],
-                    max_new_tokens,
-                    temperature,
-                    seed,
-                    self.tokeniser.stop_ids,
-                    self.loaded.tokenizer.pad_token_id,
-                )
-            texts = self.loaded.tokenizer.batch_decode(ids, skip_special_tokens=True)
-            for index, text in zip(batch, texts, strict=True):
-                answers[index] = text
-        return answers
+        requests = [
+            Request(prompts[index], _name(trees[index].id, number))
+            for index in order
+            for number in range(n)
+        ]
+        with self._in_use():
+            drawn = sample(model, tokenizer.pad_token_id, requests, rules, stops, self.batch_size)
+        samples: list[list[Sample]] = [[] for _ in trees]
+        for place, each in enumerate(drawn):
+            text = stops.text(each.ids)
+            samples[order[place // n]].append(Sample(text, each.ids, each.logps, each.ended))
+        return samples
+
+    def generate(
+        self, trees: Sequence[PreferenceTree], max_new_tokens: int, temperature: float, seed: int
+    ) -> list[str]:
+        """See `Policy.generate`."""
+        samples = self.sample(trees, 1, max_new_tokens, temperature, seed=seed)
+        return [sample.text for (sample,) in samples]
 
     def logps(self, trees: Sequence[PreferenceTree]) -> list[BranchLogps]:
         """See `Policy.logps`."""
@@ -184,8 +199,14 @@ class ModelPolicy:
     @contextmanager
     def _in_use(self) -> Iterator[None]:
         beneath = adapter_disabled(self.loaded.model) if self._beneath else nullcontext()
-        with inference(self.loaded.model), beneath:
+        model = self.loaded.model
+        with inference(model), beneath:
             yield
+
+
+def _name(id: str, number: int) -> str:
+    """Name the random numbers of a tree's completion with this NUMBER."""
+    return f"{id}\0{number}" if number else id
 
 
 def _kl(mine: Tensor, theirs: Tensor) -> Tensor:

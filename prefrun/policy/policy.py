@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
+
+from prefrun.records.tree import Branch, Step
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from prefrun.records.tree import PreferenceTree
+
+SAMPLED_LOGPS = "sampled_logps"
+"""Token extra of a branch that was a sample: log-probs when it was drawn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +59,62 @@ class BranchLogps:
         return [len(logps) for logps in self.token_logps]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Sample:
+    """One completion that a policy drew."""
+
+    text: str
+    """Without end token. With a stop string, it ends right behind it."""
+    ids: tuple[int, ...]
+    """All drawn tokens: the end token too, if one ended it; the whole token that completed a stop
+    string."""
+    logps: Tensor
+    """[T] float32 on the CPU: log-probs of `ids` under the policy itself, at temperature 1 and of
+    all tokens, however they were drawn."""
+    ended: bool
+    """Whether an end token or a stop string ended it; False if `max_new_tokens` cut it."""
+
+    def branch(self, scores: Mapping[str, float], **extras: float) -> Branch:
+        """Return it as a branch with SCORES, whose loss is taken of the very tokens in `ids`.
+
+        EXTRAS are numbers for the loss; `logps` become the token extra 'sampled_logps'.
+        """
+        return Branch(
+            (Step(self.text),),
+            scores=scores,
+            ids=self.ids,
+            extras=extras,
+            token_extras={SAMPLED_LOGPS: tuple(self.logps.tolist())},
+        )
+
+
 class Policy(Protocol):
     """Answers prompts and scores given answers."""
+
+    def sample(
+        self,
+        trees: Sequence[PreferenceTree],
+        n: int,
+        max_new_tokens: int,
+        temperature: float,
+        top_p: float = 1.0,
+        stop: Sequence[str] = (),
+        seed: int = 0,
+    ) -> list[list[Sample]]:
+        """Return N independent completions of each tree's prompt; the trees' branches are not read.
+
+        Temperature 0 takes the likeliest token. TOP_P < 1 leaves only the likeliest tokens that
+        reach this mass together. A completion ends after a token with which its text has one of the
+        strings STOP. Its random numbers follow SEED, the tree's id and its number: it depends
+        neither on the other trees nor on N, and two policies asked with one seed share their luck.
+        Raises ValueError for numbers that make no sense.
+        """
+        ...
 
     def generate(
         self, trees: Sequence[PreferenceTree], max_new_tokens: int, temperature: float, seed: int
     ) -> list[str]:
-        """Return one answer per tree's prompt. The same SEED gives the same; 0 is greedy."""
+        """Return one answer per tree's prompt: the text of the first of its samples."""
         ...
 
     def logps(self, trees: Sequence[PreferenceTree]) -> list[BranchLogps]:

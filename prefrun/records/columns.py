@@ -26,7 +26,7 @@ SINGLE = [
     "answer",
 ]
 """Targets that take one column."""
-SEVERAL = ("answers", "scores", "ranks")
+SEVERAL = ("answers", "scores", "ranks", "votes")
 """Targets that take a column with a list, or a list of columns."""
 
 _OURS = re.compile(r"\+{0,2}(data\.)?columns\.[\w.]+")
@@ -62,6 +62,9 @@ class Columns:
     """A number per answer, higher is better: a list or columns, as `answers`. -a turns the sign."""
     ranks: Any = None
     """A whole number per answer, 1 is the best: a list or columns, as `answers`."""
+    votes: Any = None
+    """How many raters preferred each answer: a list or columns, as `answers`; of a pair [for the
+    chosen one, for the other]."""
     winner: str | None = None
     """Which answer is better: the name of its column, a name that ends in a, b, ... or 'tie'."""
     winner_values: Any = None

@@ -39,7 +39,8 @@ class FileDataConfig:
     on_bad_record: OnBadRecord = OnBadRecord.error
     """error: stop at the first one; skip: leave them out, count and list them."""
     test_fraction: float = 0.2
-    """Part held out for evaluation, above 0 and below 1; the same part whatever the seed."""
+    """Part held out for evaluation, above 0; the same part whatever the seed. 1 = all, which leaves
+    nothing to train on, for algo=evaluate."""
     objective: str = OVERALL
     """The score that says which answer is better."""
     max_chars: int = 200_000
@@ -58,9 +59,9 @@ class FileDataConfig:
                 f"data.max_records={self.max_records} must be at least 2: one record to train on "
                 "and one held out"
             )
-        if not 0 < self.test_fraction < 1:
+        if not 0 < self.test_fraction <= 1:
             raise ConfigError(
-                f"data.test_fraction={self.test_fraction} must be above 0 and below 1"
+                f"data.test_fraction={self.test_fraction} must be above 0 and at most 1"
             )
         if not self.objective.strip():
             raise ConfigError("data.objective is empty: name a score, such as overall")

@@ -12,7 +12,7 @@ from typing import Any
 from prefrun.errors import DataError
 from prefrun.records.checking import usable_tree
 from prefrun.records.config import FileDataConfig, OnBadRecord
-from prefrun.records.converters.step_trees import to_step_tree
+from prefrun.records.converters.step_trees import fields_of
 from prefrun.records.format import Format
 from prefrun.records.limits import out_of_memory
 from prefrun.records.place import Place, ReadRow, Row
@@ -94,9 +94,11 @@ def hold_out(
 
     Prompts are ordered by the SHA-256 of their content and the first ones are held out, with all
     their records, until FRACTION of the records (at least one) is reached. So the split depends
-    on no seed and on no order, and no held-out prompt is trained on.
+    on no seed and on no order, and no held-out prompt is trained on. A FRACTION of 1 is all.
     Raises DataError, naming FILE, unless there are two different prompts.
     """
+    if fraction == 1:
+        return [], list(trees)
     digests = [_digest(_plain_prompt(tree)) for tree in trees]
     sizes = sorted(Counter(digests).items())
     if len(sizes) < 2:
@@ -176,7 +178,7 @@ def _fingerprint(
     digest = hashlib.sha256(_digest(objective).encode())
     for part in (train, test):
         for tree in part:
-            digest.update(_digest(to_step_tree(tree)).encode())
+            digest.update(_digest(fields_of(tree)).encode())
         digest.update(b"|")
     return digest.hexdigest()
 
@@ -191,5 +193,13 @@ def _plain_prompt(tree: PreferenceTree) -> Any:
 
 def _digest(value: Any) -> str:
     """Hex SHA-256 of VALUE as JSON; dates and the like in metadata count as their text."""
-    text = json.dumps(value, sort_keys=True, default=str)
+    text = json.dumps(value, sort_keys=True, default=_in_words)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _in_words(value: Any) -> str:
+    """VALUE, of metadata, as text; an array, whose text would leave numbers out, as a digest."""
+    if not hasattr(value, "__array_interface__") or not value.shape:
+        return str(value)
+    digest = hashlib.sha256(value.tobytes()).hexdigest()
+    return f"array {value.dtype.str} {value.shape} {digest}"

@@ -16,14 +16,14 @@ from prefrun.records.place import Place, ReadRow, Row
 from prefrun.records.winner import ranks_of_winner
 
 FAMILIES = {
-    "pairs": ("chosen", "rejected"),
-    "lists": ("answers", "answer", "scores", "ranks", "winner"),
+    "pairs": ("chosen", "rejected", "votes"),
+    "lists": ("answers", "answer", "scores", "ranks", "winner", "votes"),
     "steps": ("completions", "labels"),
     "singles": ("completion", "messages", "label"),
 }
 """Targets that belong together; a column that has the name of a key of another family is none."""
 SHARED = ("prompt", "system", "tools")
-TARGETS = (*SHARED, *(name for names in FAMILIES.values() for name in names))
+TARGETS = (*SHARED, *dict.fromkeys(name for names in FAMILIES.values() for name in names))
 TARGETS += ("responses", "objectives", "prefix", "dialogue", "chat")
 """What formats read; no other column may stand there."""
 GROUPED = "rows"
@@ -55,7 +55,8 @@ class RowMapping:
         """The targets whose columns have their names."""
         given = {*self.read.single, *self.read.several, *(["winner"] if self.read.winner else [])}
         families = [names for names in FAMILIES.values() if given & set(names)]
-        known = [name for names in (families or FAMILIES.values()) for name in names]
+        some = families or FAMILIES.values()
+        known = list(dict.fromkeys(name for names in some for name in names))
         taken = {*given, *self.ignored, "answer"}
         return tuple(name for name in (*SHARED, *known) if name not in taken)
 

@@ -71,6 +71,10 @@ class Branch:
     """Numbers for the loss, by name: `BranchBatch.branch_extras`."""
     token_extras: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """Numbers for the loss, one per token in `ids`: `BranchBatch.extras`."""
+    votes: float | None = None
+    """How many raters preferred this answer, at least 0; None where nobody was counted."""
+    role: str = ""
+    """What the answer is in its record, if it is no plain answer, such as 'follow_up'."""
 
     @property
     def text(self) -> str:
@@ -90,7 +94,8 @@ class PreferenceTree:
     """How much this record counts, at least 0."""
     annotator: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
-    """Whatever else the source held; never read by the host."""
+    """Whatever else the source held; never read by the host. `features`, by convention, is a vector
+    of numbers per branch: a numpy array [K, D], or a list of K arrays or lists of D numbers."""
     tools: str = ""
     """The tools that the chat template shows the model: JSON text of a list, '' for none."""
 
@@ -187,6 +192,10 @@ def _validate_branch(branch: Branch, where: str, record: str) -> None:
     if not branch.weight >= 0 or math.isinf(branch.weight):
         raise DataError(
             f"weight {branch.weight} is not >= 0", record=record, field=f"{where}.weight"
+        )
+    if branch.votes is not None and (not _is_finite(branch.votes) or branch.votes < 0):
+        raise DataError(
+            f"votes {branch.votes!r} is not a number >= 0", record=record, field=f"{where}.votes"
         )
 
 

@@ -15,7 +15,7 @@ from prefrun.rundir.metrics import read_metrics
 from prefrun.rundir.sections import plugin_sections
 from prefrun.rundir.status import read_status
 from prefrun.rundir.summary import read_summary
-from prefrun.rundir.table import HEADINGS, markdown_table, result_rows
+from prefrun.rundir.table import ONCE, extent, headings_of, markdown_table, result_rows
 
 SHOWN_PROBLEMS = 20
 SHOWN_SAMPLES = 3
@@ -47,7 +47,7 @@ def write_report(
         _curves([path.relative_to(folder) for path in plots]),
         *plugin_sections("prefrun_report_section", directory=directory.path, folder=folder),
         _records(manifest, summary) if summary else [],
-        _answers(directory),
+        _answers(directory, summary),
         _origin(manifest),
         _repetition(directory, manifest),
     ]
@@ -65,7 +65,8 @@ def _heading(
     if summary:
         lines.append(
             f"algo **{summary['algo']}**, data **{summary['data']}**, "
-            f"model **{summary['model']}**, seed {summary['seed']}: {summary['steps']} steps in "
+            f"model **{summary['model']}**, seed {summary['seed']}: {extent(summary)}"
+            f"{'' if summary.get('trained', True) else ','} in "
             f"{sum(summary['timing'].values()):.0f} s, finished (run {summary['run_id']})."
         )
     else:
@@ -82,7 +83,7 @@ def _heading(
 
 def _result(summary: Mapping[str, Any]) -> list[str]:
     rows = result_rows(summary)
-    shown = markdown_table(HEADINGS, rows) if rows else ["Nothing was measured."]
+    shown = markdown_table(headings_of(summary), rows) if rows else ["Nothing was measured."]
     lines = ["## Result", "", *shown]
     missing = [f"- `{name}`: {reason}" for name, reason in summary["not_measured"].items()]
     if missing:
@@ -120,9 +121,12 @@ def _records(manifest: Mapping[str, Any], summary: Mapping[str, Any]) -> list[st
     return lines
 
 
-def _answers(directory: RunDirectory) -> list[str]:
+def _answers(directory: RunDirectory, summary: Mapping[str, Any] | None) -> list[str]:
     if not directory.samples.exists():
         return []
+    sides = [("before", "baseline_"), ("after", "")]
+    if summary and headings_of(summary) == ONCE:  # both are the start model's
+        sides = [("answer", "")]
     lines = ["## Answers to held-out prompts"]
     samples = read_json_lines(directory.samples)
     answered = [each for each in samples if {"response", "baseline_response"} & set(each)]
@@ -134,7 +138,7 @@ def _answers(directory: RunDirectory) -> list[str]:
             "prompt",
             *_fenced(sample["prompt"]),
         ]
-        for when, prefix in (("before", "baseline_"), ("after", "")):
+        for when, prefix in sides:
             if f"{prefix}response" in sample:
                 reward = sample.get(f"{prefix}reward")
                 judged = "" if reward is None else f", reward {reward:.3g}"

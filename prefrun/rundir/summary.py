@@ -24,6 +24,7 @@ def build_summary(
     cost: Mapping[str, float | None],
     records: Mapping[str, int],
     weights_moved: float | None = None,
+    trained: bool = True,
 ) -> dict[str, Any]:
     """Return the content of summary.json for a finished run.
 
@@ -32,7 +33,7 @@ def build_summary(
     (name -> max, min or none). STEPS are optimizer steps, TIMING is seconds by phase, COST what
     `CostMeter.read` says, RECORDS holds read, used, skipped and truncated. A metric measured once
     has None on the other side. WEIGHTS_MOVED is the share of weights that training changed, where
-    all were trained.
+    all were trained. TRAINED is False for what only measures, or only decodes.
     """
     names = [
         *after["metrics"],
@@ -56,6 +57,7 @@ def build_summary(
         "cost": dict(cost),
         "records": dict(records),
         "weights_moved": weights_moved,
+        "trained": trained,
     }
 
 

@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 
 from prefrun.component import Component
 from prefrun.errors import ConfigError
+from prefrun.nesting import nested_in
 from prefrun.testing.composition import compose_node, compose_settings
 from prefrun.testing.imports import heavy_import_of
 from prefrun.testing.suite import Property
@@ -84,8 +85,13 @@ def config_pickles(subject: ComponentSubject) -> None:
 def config_survives_yaml(subject: ComponentSubject) -> None:
     """Settings written to a run directory and read for a resume are equal."""
     schema = OmegaConf.structured(subject.component.config)
-    text = OmegaConf.to_yaml(OmegaConf.structured(subject.settings))
-    again = OmegaConf.to_object(OmegaConf.merge(schema, OmegaConf.create(text)))
+    given = OmegaConf.structured(subject.settings)
+    read = OmegaConf.merge(schema, OmegaConf.create(OmegaConf.to_yaml(given)))
+    for inner in nested_in(given, ""):  # a manifest keeps their names
+        key = inner.path.removeprefix(".")
+        own = OmegaConf.structured(inner.component.config)
+        OmegaConf.update(read, key, OmegaConf.merge(own, OmegaConf.select(read, key)), merge=False)
+    again = OmegaConf.to_object(read)
     assert again == subject.settings, f"read back as {again}, was {subject.settings}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -39,7 +40,8 @@ def find_component(group: str, component: str | Component) -> Component:
 def compose_node(component: Component, overrides: Sequence[str] = ()) -> DictConfig:
     """Return COMPONENT's typed configuration node with its shipped defaults and OVERRIDES.
 
-    OVERRIDES are 'key=value', without the group. A component that no plugin registers has no YAML
+    OVERRIDES are 'key=value', without the group; '+key=value' and '+GROUP@key=NAME' are as on the
+    command line. A component that no plugin registers has no YAML
     file: its schema's own defaults stand in. Raises ConfigError as the command line would, also for
     a key that has no default.
     """
@@ -51,7 +53,7 @@ def compose_node(component: Component, overrides: Sequence[str] = ()) -> DictCon
     group, name = component.group, component.name
     prefix = f"{group}.{name}" if group == "evaluator" else group
     choice = f"[{name}]" if group == "evaluator" else name
-    words = [f"{group}={choice}", *(f"{prefix}.{item}" for item in overrides)]
+    words = [f"{group}={choice}", *(_word(prefix, item) for item in overrides)]
     register_configs()
     if components().get((group, name)) is not component:
         _store(component, prefix)
@@ -65,6 +67,13 @@ def compose_node(component: Component, overrides: Sequence[str] = ()) -> DictCon
     if not isinstance(node, DictConfig):
         raise PluginError(f"{group}/{name}.yaml puts nothing under '{prefix}'")
     return node
+
+
+def _word(prefix: str, item: str) -> str:
+    """Return ITEM with PREFIX before its key."""
+    found = re.fullmatch(r"(\+*(?:[\w/]+@)?)(.*)", item, re.DOTALL)
+    assert found is not None
+    return f"{found[1]}{prefix}.{found[2].removeprefix(f'{prefix}.')}"
 
 
 def compose_settings(component: Component, overrides: Sequence[str] = ()) -> Any:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from prefrun.policy.policy import BranchLogps, Policy
+from prefrun.policy.policy import BranchLogps, Policy, Sample
 from prefrun.records.tree import PreferenceTree
 from prefrun.reward import Reward
 from prefrun.testing.trees import WORDS, make_trees
@@ -21,16 +21,36 @@ class RandomPolicy:
     def __init__(self, seed: int) -> None:
         self._seed = seed
 
+    def sample(
+        self,
+        trees: Sequence[PreferenceTree],
+        n: int,
+        max_new_tokens: int,
+        temperature: float,
+        top_p: float = 1.0,
+        stop: Sequence[str] = (),
+        seed: int = 0,
+    ) -> list[list[Sample]]:
+        """Return N times up to MAX_NEW_TOKENS words per tree; they know no stop strings."""
+        del temperature, top_p, stop
+        return [
+            [self._sample(tree, number, max_new_tokens, seed) for number in range(n)]
+            for tree in trees
+        ]
+
+    def _sample(self, tree: PreferenceTree, number: int, max_new_tokens: int, seed: int) -> Sample:
+        draw = random.Random(f"{self._seed} {seed} {tree.id}" + (f" {number}" if number else ""))
+        words = draw.choices(WORDS, k=draw.randint(1, max_new_tokens))
+        text = " ".join(words)
+        ids = tuple(WORDS.index(word) for word in words)
+        return Sample(text, ids, self._logps(tree, text), ended=len(words) < max_new_tokens)
+
     def generate(
         self, trees: Sequence[PreferenceTree], max_new_tokens: int, temperature: float, seed: int
     ) -> list[str]:
-        """Return up to MAX_NEW_TOKENS words per tree."""
-        del temperature
-        answers = []
-        for tree in trees:
-            draw = random.Random(f"{self._seed} {seed} {tree.id}")
-            answers.append(" ".join(draw.choices(WORDS, k=draw.randint(1, max_new_tokens))))
-        return answers
+        """Return the first sample's text per tree."""
+        samples = self.sample(trees, 1, max_new_tokens, temperature, seed=seed)
+        return [sample.text for (sample,) in samples]
 
     def logps(self, trees: Sequence[PreferenceTree]) -> list[BranchLogps]:
         """Return one number below 0 per word of each branch."""

@@ -17,7 +17,13 @@ from prefrun.algorithm import (
 from prefrun.console import console, progress
 from prefrun.errors import ConfigError, EvaluatorError
 from prefrun.evaluation.context import Context
-from prefrun.evaluation.evaluate import all_of, evaluate_all, own_metrics
+from prefrun.evaluation.evaluate import (
+    all_of,
+    evaluate_all,
+    nothing,
+    own_metrics,
+    with_own,
+)
 from prefrun.memory import EVALUATING, RUNNING, TRAINING, naming_out_of_memory
 from prefrun.plan import Plan
 from prefrun.run_header import print_model_lines
@@ -32,7 +38,7 @@ from prefrun.sharing import sharing
 from prefrun.tracker import Tracker
 from prefrun.training.cost import CostMeter
 from prefrun.training.record import record_machine, record_model, record_usable
-from prefrun.training.saving import save_model
+from prefrun.training.saving import save_model, save_rest
 from prefrun.training.session import Session
 
 if TYPE_CHECKING:
@@ -59,18 +65,22 @@ def execute(run: Run, job: Job, tracker: Tracker, watch: Stopwatch) -> dict[str,
     try:
         if algorithm.uses_model:
             _look_at_model(session, directory, trains)
-        before = _evaluate_before(session, plan, directory, algorithm)
+        before = {**nothing(), "baseline": None}
+        if measures_start(algorithm):
+            before = _evaluate_before(session, plan, directory)
         watch.lap("evaluation")
         MetricsLog(directory.metrics).truncate_after(directory.checkpointed_steps())
         outcome = _train(session, algorithm)
         watch.lap("training")
         failures: dict[str, EvaluatorError] = {}
-        after = _evaluate_after(session, plan, directory, outcome, before, failures)
+        before = _complete_before(session, job, outcome, before, failures)
+        after = _evaluate_after(session, job, outcome, before, failures)
         watch.lap("evaluation")
         moved = None
         if outcome.policy is not None and trains:
             moved = session.share_moved()
             save_model(session, directory)
+        save_rest(algorithm, directory)
         summary = build_summary(
             run=run,
             model=session.kind.name if algorithm.uses_model else NO_MODEL,
@@ -81,6 +91,7 @@ def execute(run: Run, job: Job, tracker: Tracker, watch: Stopwatch) -> dict[str,
             cost=cost.read(session.tokens, plan.launch.processes or 1),
             records=_record_counts(session),
             weights_moved=moved,
+            trained=trains,
         )
         if failures:
             summary["status"] = FAILED
@@ -125,13 +136,16 @@ def _train(session: Session, algorithm: Algorithm) -> Outcome:
     )
 
 
+def measures_start(algorithm: Algorithm) -> bool:
+    """Whether the start model is measured by itself, before training."""
+    if isinstance(algorithm, DecodingAlgorithm) and not algorithm.changes_policy:
+        return False  # it is what is measured afterwards
+    return algorithm.uses_model and algorithm.evaluates_policy
+
+
 @naming_out_of_memory(EVALUATING)
-def _evaluate_before(
-    session: Session, plan: Plan, directory: RunDirectory, algorithm: Algorithm
-) -> dict[str, Any]:
+def _evaluate_before(session: Session, plan: Plan, directory: RunDirectory) -> dict[str, Any]:
     """Measure the start model, once: a resumed run reads what the first try wrote."""
-    if not algorithm.uses_model:
-        return {"metrics": {}, "not_measured": {}, "directions": {}, "baseline": None}
 
     def measure() -> dict[str, Any]:
         policy = session.policy()
@@ -146,6 +160,26 @@ def _evaluate_before(
     return dict(read_json(directory.evaluation_before))
 
 
+@naming_out_of_memory(EVALUATING)
+def _complete_before(
+    session: Session,
+    job: Job,
+    outcome: Outcome,
+    before: dict[str, Any],
+    failures: dict[str, EvaluatorError],
+) -> dict[str, Any]:
+    """Add to BEFORE, and write, what is known of the start only when the algorithm is done."""
+    complete = before
+    if outcome.reward is not None and not measures_start(job.algorithm):
+        context = Context(session, None, None)
+        complete = before | evaluate_all(_evaluators(job.plan), context, failures=failures)
+    if outcome.before:
+        complete = with_own(complete, outcome, failures)
+    if complete is not before:
+        write_json(job.directory.evaluation_before, complete)
+    return complete
+
+
 def _measured_by(plan: Plan, data: DataSplit) -> tuple[Any, ...]:
     """All that the start model's metrics depend on."""
     sections = ("seed", "data", "model", "reward", "evaluator", "evaluation")
@@ -155,23 +189,31 @@ def _measured_by(plan: Plan, data: DataSplit) -> tuple[Any, ...]:
 @naming_out_of_memory(EVALUATING)
 def _evaluate_after(
     session: Session,
-    plan: Plan,
-    directory: RunDirectory,
+    job: Job,
     outcome: Outcome,
     before: Mapping[str, Any],
     failures: dict[str, EvaluatorError],
 ) -> dict[str, Any]:
-    """Measure the trained model. What fails goes into FAILURES: the model is still to be saved."""
-    if outcome.policy is None:
-        reason = dict.fromkeys(before["directions"], "the algorithm returns no policy")
-        own = own_metrics(outcome, failures)
-        after = {**own, "not_measured": reason | own["not_measured"]}
+    """Measure what was trained. What fails goes into FAILURES: the model is still to be saved."""
+    directory, algorithm = job.directory, job.algorithm
+    policy = outcome.policy if algorithm.evaluates_policy else None
+    if policy is None and outcome.reward is None:
+        after = own_metrics(outcome.metrics, outcome.directions, failures)
     else:
-        folder = directory.evaluation
-        context = Context(session, outcome.policy, session.reference(), before["baseline"], folder)
+        baseline = policy
+        if policy is not None and measures_start(algorithm):
+            baseline = session.reference()
+        known, folder = before["baseline"], directory.evaluation
+        context = Context(session, policy, baseline, known, folder, outcome.reward)
         with progress("evaluation after") as show:
-            after = evaluate_all(_evaluators(plan), context, show, outcome, failures)
-        directory.write_samples(context.samples())
+            after = evaluate_all(_evaluators(job.plan), context, show, outcome, failures)
+        if policy is not None:
+            directory.write_samples(context.samples())
+    if policy is None:
+        known_names = {*after["metrics"], *outcome.before}
+        missing = [name for name in before["directions"] if name not in known_names]
+        reason = dict.fromkeys(missing, "the algorithm returns no policy")
+        after["not_measured"] = reason | after["not_measured"]
     write_json(directory.evaluation_after, after)
     return after
 

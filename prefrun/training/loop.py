@@ -106,7 +106,7 @@ def _switched(session: Session, trainer: HostTrainer) -> Iterator[None]:
     text = session.text_model_in(trainer.model)
     with ExitStack() as stack:
         if text is not None and text.packing.kernel:
-            stack.enter_context(tree_attention(text.module))
+            stack.enter_context(tree_attention(text.transformer))
         if text is not None and session.config.trainer.compile:
-            stack.enter_context(compiled_layers(text.module))
+            stack.enter_context(compiled_layers(text.transformer))
         yield

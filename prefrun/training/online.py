@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -19,10 +19,12 @@ from prefrun.policy.policy import BranchLogps
 from prefrun.records.tree import PreferenceTree
 from prefrun.training.compiling import check_compiler
 from prefrun.training.loop import arguments_for, carry_out, place_of, skip
-from prefrun.training.services import Records
 from prefrun.training.session import Session
 from prefrun.training.step_trainer import Steps, as_steps
 from prefrun.training.trainer import PreferenceTrainer
+
+if TYPE_CHECKING:
+    from prefrun.training.services import Records
 
 FILE = "reference.pt"
 """In a checkpoint: the weights of a renewed reference."""

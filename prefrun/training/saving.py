@@ -6,13 +6,14 @@ import os
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from prefrun.errors import PrefrunError
+from prefrun.errors import PluginError, PrefrunError
 from prefrun.memory import SAVING, naming_out_of_memory
 from prefrun.records.tree import PreferenceTree
 from prefrun.rundir.directory import RunDirectory
 from prefrun.training.disk import reporting_full_disk
 
 if TYPE_CHECKING:
+    from prefrun.algorithm import Algorithm
     from prefrun.training.session import Session
 
 RECORDS = 4
@@ -45,6 +46,29 @@ def save_model(session: Session, directory: RunDirectory) -> None:
         )
     shutil.rmtree(directory.model, ignore_errors=True)
     os.replace(staging, directory.model)
+
+
+def save_rest(algorithm: Algorithm, directory: RunDirectory) -> None:
+    """Let ALGORITHM write what it leaves besides a policy, whole or not at all.
+
+    Raises PluginError if the folder's name is taken.
+    """
+    name = algorithm.saves_as
+    if not name:
+        return
+    taken = (directory.model, directory.checkpoints, directory.code, directory.evaluation)
+    target = directory.path / name
+    if target.parent != directory.path or target in (*taken, directory.plots):
+        raise PluginError(
+            f"{type(algorithm).__name__}.saves_as is '{name}', which is no free name of a folder"
+        )
+    staging = directory.path / f"{name}.incomplete"
+    shutil.rmtree(staging, ignore_errors=True)
+    with reporting_full_disk(staging, directory.path):
+        staging.mkdir()
+        algorithm.save(staging)
+    shutil.rmtree(target, ignore_errors=True)
+    os.replace(staging, target)
 
 
 def share_moved(model: Any, start: Any) -> float | None:

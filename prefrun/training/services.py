@@ -81,6 +81,10 @@ class Services(Protocol):
         """The frozen start model, as a policy."""
         ...
 
+    def policy_of(self, loaded: LoadedModel) -> Policy:
+        """LOADED, such as a judge of the algorithm's own, as a policy under the run's limits."""
+        ...
+
     def reference_logps(self, trees: list[PreferenceTree]) -> list[BranchLogps]:
         """Reference log-probs, from the cache where they are known."""
         ...

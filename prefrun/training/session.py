@@ -20,6 +20,7 @@ from prefrun.policy.adapter import has_adapter
 from prefrun.policy.cache import ReferenceCache
 from prefrun.policy.model_policy import ModelPolicy
 from prefrun.policy.packing import Packing
+from prefrun.policy.packing_choice import choose_packing
 from prefrun.policy.policy import BranchLogps, LoadedModel, Policy
 from prefrun.policy.reference import reference_logps
 from prefrun.policy.tokenise import Tokeniser
@@ -170,8 +171,11 @@ class Session:
         return kind.policy() or ScoringPolicy(kind, self.config.evaluation.batch_tokens)
 
     def policy_of(self, loaded: LoadedModel, packing: Packing | None = None) -> ModelPolicy:
-        """LOADED as a policy, its tokenizer under the run's length limits."""
-        sizes, own = self.config.evaluation, self.ready
+        """LOADED as a policy, its tokenizer under the run's length limits; PACKING: None = its own.
+
+        It may be another model than the run's, such as a judge.
+        """
+        sizes, own = self.config.evaluation, self.ready if self._uses_model else None
         if isinstance(own, TextModel) and loaded.tokenizer is own.loaded.tokenizer:
             tokeniser: Tokeniser = own.tokeniser
         else:
@@ -179,7 +183,10 @@ class Session:
             other.configure(self.config)
             tokeniser = other.tokeniser
         if packing is None:
-            packing = own.packing if isinstance(own, TextModel) else Packing(None)
+            if isinstance(own, TextModel) and loaded.fingerprint == own.fingerprint:
+                packing = own.packing
+            else:
+                packing = choose_packing(loaded.model, loaded.attention)
         return ModelPolicy(loaded, tokeniser, sizes.batch_size, packing, sizes.batch_tokens)
 
     def share_moved(self) -> float | None:

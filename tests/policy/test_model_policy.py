@@ -13,14 +13,15 @@ from prefrun.policy.adapter import with_lora
 from prefrun.policy.attention.kernel import Kernel
 from prefrun.policy.model_policy import ModelPolicy
 from prefrun.policy.packing import PLAIN, Packing
-from prefrun.policy.sampling import InverseTransform, uniforms
-from prefrun.policy.tokenise import Tokeniser
+from prefrun.policy.scoring import scored_batches
+from prefrun.policy.tokenise import TokenisedTree, Tokeniser
+from prefrun.policy.truncation import TruncationCount
 from prefrun.records.tree import Branch, PreferenceTree, Step
 
 
 @pytest.fixture(params=[PLAIN, Packing(Kernel.segments)], ids=["plain", "packed"])
 def policy(loaded, request):
-    """A tiny random Llama as a policy, two prompts a batch."""
+    """A tiny random Llama as a policy, two completions at a time."""
     packing = request.param
     return ModelPolicy(loaded, Tokeniser(loaded.tokenizer, 128), 2, packing, 100)
 
@@ -80,7 +81,7 @@ def test_global_random_state_is_untouched(policy, trees):
     torch.manual_seed(5)
     wanted = torch.rand(3)
     torch.manual_seed(5)
-    policy.generate(trees, 5, 1.0, seed=1)
+    policy.sample(trees, 2, 5, 1.0, top_p=0.9, seed=1)
     policy.logps(trees)
     assert torch.equal(torch.rand(3), wanted)
 
@@ -92,23 +93,82 @@ def test_training_mode_is_restored(policy, trees):
     assert policy.loaded.model.training
 
 
-@pytest.mark.parametrize("temperature", [1.0, 0.5])
-def test_tokens_are_drawn_with_their_probability(temperature):
-    logits = torch.tensor([[1.0, -1.0, 0.5, -torch.inf, 0.0]])
-    numbers = uniforms(0, ["x"], 20000)
-    draw = InverseTransform(numbers, temperature)
-    tokens = torch.tensor([int(draw(torch.zeros(1, 1), logits).argmax()) for _ in range(20000)])
-    shares = torch.bincount(tokens, minlength=5) / 20000
-    wanted = (logits[0] / temperature).softmax(-1)
-    assert shares[3] == 0
-    torch.testing.assert_close(shares, wanted, rtol=0, atol=0.015)
+def flat(samples):
+    return [sample for each in samples for sample in each]
 
 
-def test_random_numbers_follow_seed_and_name_only():
-    numbers = uniforms(7, ["a", "b"], 4)
-    assert torch.equal(uniforms(7, ["b"], 4)[0], numbers[1])
-    assert not torch.equal(numbers[0], numbers[1])
-    assert not torch.equal(uniforms(8, ["a"], 4)[0], numbers[0])
+def test_samples_of_a_tree_differ_and_do_not_depend_on_their_company(policy, trees):
+    three = policy.sample(trees, 3, 12, 1.0, seed=1)
+    assert [len(samples) for samples in three] == [3] * 4
+    assert all(len({sample.ids for sample in samples}) == 3 for samples in three)
+    assert [samples[0].text for samples in three] == policy.generate(trees, 12, 1.0, seed=1)
+    alone = policy.sample(trees[1:2], 2, 12, 1.0, seed=1)
+    assert [sample.ids for sample in alone[0]] == [sample.ids for sample in three[1][:2]]
+    longer = policy.sample(trees, 3, 20, 1.0, seed=1)
+    for short, long in zip(flat(three), flat(longer), strict=True):
+        assert long.ids[: len(short.ids)] == short.ids
+
+
+def test_sample_keeps_its_end_token_and_says_whether_it_was_cut(policy, trees):
+    with torch.no_grad():
+        policy.loaded.model.lm_head.weight.mul_(0.01)
+    policy.loaded.model.generation_config.eos_token_id = list(range(300, 360))
+    samples = flat(policy.sample(trees, 5, 8, 1.0, seed=3))
+    stops = {*policy.tokeniser.stop_ids, *range(300, 360)}
+    decode = policy.loaded.tokenizer.decode
+    assert {sample.ended for sample in samples} == {True, False}
+    for sample in samples:
+        assert [token in stops for token in sample.ids[:-1]] == [False] * (len(sample.ids) - 1)
+        assert sample.ended == (sample.ids[-1] in stops)
+        assert len(sample.ids) == 8 or sample.ended
+        kept = sample.ids[:-1] if sample.ended else sample.ids
+        assert sample.text == decode(kept, skip_special_tokens=True)
+        assert len(sample.logps) == len(sample.ids)
+
+
+def test_logps_of_samples_are_those_of_the_same_ids(policy, trees):
+    samples = flat(policy.sample(trees, 2, 12, 0.7, top_p=0.9, seed=2))
+    prompts = [ids for ids in policy.tokeniser.prompt_ids(trees, 12) for _ in range(2)]
+    lost = TruncationCount()
+    for prompt, sample in zip(prompts, samples, strict=True):
+        tree = TokenisedTree("x", tuple(prompt), (sample.ids,), ((len(sample.ids),),), lost)
+        ((_, scored),) = next(
+            scored_batches(policy.loaded.model, [tree], 0, policy.packing, policy.budget)
+        )
+        torch.testing.assert_close(sample.logps, scored.token_logps[0], rtol=1e-4, atol=1e-4)
+
+
+def test_sample_ends_behind_a_stop_string(policy, trees):
+    whole = flat(policy.sample(trees, 4, 30, 1.0, seed=4))
+    found = flat(policy.sample(trees, 4, 30, 1.0, stop=("o", "re"), seed=4))
+    decode = policy.loaded.tokenizer.decode
+    assert any(sample.text.endswith("re") for sample in found)
+    for before, after in zip(whole, found, strict=True):
+        ends = [before.text.find(stop) + len(stop) for stop in ("o", "re") if stop in before.text]
+        assert after.text == (before.text[: min(ends)] if ends else before.text)
+        assert after.ids == before.ids[: len(after.ids)]
+        assert after.ended == bool(ends) or before.ended
+        if ends:
+            assert decode(after.ids, skip_special_tokens=True).startswith(after.text)
+            fewer = decode(after.ids[:-1], skip_special_tokens=True)
+            assert not any(stop in fewer for stop in ("o", "re"))
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"n": 0}, {"max_new_tokens": 0}, {"temperature": -1.0}, {"top_p": 0.0}, {"stop": ("",)}],
+    ids=str,
+)
+def test_numbers_that_make_no_sense_are_refused(policy, trees, wrong):
+    with pytest.raises(ValueError, match="must"):
+        policy.sample(trees, **({"n": 1, "max_new_tokens": 2, "temperature": 1.0} | wrong))
+
+
+def test_prompt_leaves_room_for_the_completion(policy, make_chat):
+    long = make_chat("long", "the lazy dog " * 100)
+    assert len(policy.tokeniser.prompt_ids([long], 40)[0]) == 128 - 40
+    (samples,) = policy.sample([long], 2, 40, 1.0)
+    assert max(len(sample.ids) for sample in samples) <= 40
 
 
 def test_logps_come_in_the_order_asked(policy, trees):

@@ -16,7 +16,7 @@ def test_the_defaults_are_valid():
         ("path", " "),
         ("max_records", 1),
         ("test_fraction", 0.0),
-        ("test_fraction", 1.0),
+        ("test_fraction", 1.1),
         ("test_fraction", float("nan")),
         ("objective", ""),
         ("max_chars", 0),

@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from prefrun.errors import DataError
@@ -218,3 +219,23 @@ def test_generated_records_are_used_as_they_are():
     assert one.note == "Generated data: 2 training and 1 held-out records"
     assert split("a", note="mine").note == "mine"
     assert split("a").fingerprint == one.fingerprint != split("c").fingerprint
+
+
+def test_all_of_an_array_is_part_of_the_fingerprint():
+    first = np.arange(20_000.0).reshape(2, -1)
+    other = first.copy()
+    other[1, 5000] += 1  # numpy's text of an array leaves this number out
+
+    def fingerprint(features):
+        branches = (Branch((Step("a"),), {"overall": 1.0}), Branch((Step("b"),), {"overall": 0.0}))
+        tree = PreferenceTree("t", "p", branches, metadata={"features": features})
+        return generated_split("made", [tree], []).fingerprint
+
+    assert fingerprint(first) == fingerprint(first.copy())
+    kinds = [first, other, first.astype(np.float32), first.reshape(4, -1), list(first)]
+    assert len({fingerprint(each) for each in kinds}) == len(kinds)
+
+
+def test_all_records_can_be_held_out():
+    split = build([row(0), row(0), row(1)], test_fraction=1.0)
+    assert (len(split.train), len(split.test)) == (0, 3)

@@ -100,6 +100,27 @@ def test_flat_and_nested_columns():
     assert tree.ranks() == [1, 2]
 
 
+def votes_of(tree):
+    return [branch.votes for branch in tree.branches]
+
+
+def test_votes_have_a_column_each_one_for_all_or_their_own_name():
+    pair = {"query": "q", "a": "good", "b": "bad", "for_a": 2, "for_b": 1}
+    (tree, _) = load(pair, prompt="query", chosen="a", rejected="b", votes=["for_a", "for_b"])
+    assert votes_of(tree) == [2, 1]
+    several = {"query": "q", "all": [{"t": "bad", "n": 1, "v": 0}, {"t": "good", "n": 7, "v": 3}]}
+    keys = {"prompt": "query", "answers": "all[].t", "scores": "all[].n"}
+    (tree, _) = load(several, **keys, votes="all[].v")
+    assert votes_of(tree) == [0, 3]
+    named = {"prompt": "q", "chosen": "good", "rejected": "bad", "votes": [2, None]}
+    assert votes_of(load(named)[0]) == [2, None]
+
+
+def test_a_number_of_votes_for_the_whole_record_stays_in_the_metadata():
+    tree = load({"prompt": "q", "chosen": "good", "rejected": "bad", "votes": 12})[0]
+    assert (votes_of(tree), tree.metadata["votes"]) == ([None, None], 12)
+
+
 def test_columns_with_their_own_names_need_no_mapping():
     row = {"question": "q", "chosen": "good", "rejected": "bad", "system": "s"}
     tree = load(row, prompt="question")[0]

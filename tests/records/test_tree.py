@@ -62,6 +62,8 @@ def test_a_branch_is_its_steps_joined():
         ),
         (PreferenceTree("id", "p", (branch("a", rank=0), branch("b"))), "branches[0].rank"),
         (PreferenceTree("id", "p", (branch("a", weight=-1), branch("b"))), "branches[0].weight"),
+        (PreferenceTree("id", "p", (branch("a"), branch("b", votes=-1))), "branches[1].votes"),
+        (PreferenceTree("id", "p", (branch("a"), branch("b", votes=True))), "branches[1].votes"),
         (PreferenceTree("id", "p", (branch("a"), branch("b")), weight=math.nan), "weight"),
         (PreferenceTree("id", "p", (branch("a"), branch("b", prompt=" "))), "branches[1].prompt"),
         (

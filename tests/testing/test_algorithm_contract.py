@@ -6,6 +6,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import torch
@@ -55,6 +56,14 @@ class NoCard(Point):
 class OneBranch(Point):
     def prepare(self, trees: Sequence[PreferenceTree], seed: int) -> list[PreferenceTree]:
         return [replace(tree, branches=tree.branches[:1]) for tree in trees]
+
+
+class MisspeltKey(Point):
+    trainer_keys = frozenset({"max_step"})
+
+
+class ReadInstead(Point):
+    instead: ClassVar = {"max_steps": "algo.steps"}
 
 
 class UnseededShuffle(Point):
@@ -126,6 +135,8 @@ def failures(demo: Component) -> list[str]:
     ("factory", "name"),
     [
         (NoCard, "card_names_its_source"),
+        (MisspeltKey, "trainer_keys_are_known"),
+        (ReadInstead, "trainer_keys_are_known"),
         (OneBranch, "prepare_keeps_records_valid"),
         (UnseededShuffle, "prepare_is_deterministic"),
         (EmptiedRecords, "prepare_is_deterministic"),

@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from textwrap import dedent
 
+from prefrun.algorithm import TRAINER_KEYS
 from prefrun.cli import COMMANDS
 from prefrun.plugins import components
+from prefrun.testing.composition import compose_settings
 from tests.together.conftest import SMALL
 
 QUICK = (*SMALL, "trainer.max_steps=2")
@@ -76,7 +78,22 @@ def small_settings(words: list[str]) -> list[str]:
     data = components().get(("data", given.get("data", "")))
     if data is None or "max_records" not in {field.name for field in fields(data.config)}:
         del small["data.max_records"]
-    return [f"{key}={value}" for key, value in small.items() if key not in given]
+    refused = {f"trainer.{key}" for key in TRAINER_KEYS - trainer_keys(given)}
+    return [f"{key}={value}" for key, value in small.items() if key not in {*given, *refused}]
+
+
+def trainer_keys(given: dict[str, str]) -> frozenset[str]:
+    """Return the keys of `trainer` that the algorithm of the settings GIVEN reads."""
+    component = components().get(("algo", given.get("algo", "")))
+    if component is None:  # several, an experiment's or a file's
+        return TRAINER_KEYS
+    own = [
+        f"{key.removeprefix('algo.')}={value}"
+        for key, value in given.items()
+        if key.startswith("algo.") and "," not in value
+    ]
+    keys: frozenset[str] = component.make(compose_settings(component, own)).trainer_keys
+    return keys
 
 
 def words_of(command: str) -> list[str]:

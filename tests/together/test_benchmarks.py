@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 import torch
 
+from prefrun.plugins import components
 from prefrun.policy.collate import Example, branch_batch, collate
 from tests.comparison.page.browser import why_not
 
@@ -30,17 +32,17 @@ PAIRS = {"k2": 1, "k4_best": 3, "k4_all": 6, "k8_best": 7, "tree_4x2": 15, "tree
 def bench(monkeypatch: pytest.MonkeyPatch) -> Iterator[SimpleNamespace]:
     """The benchmark's modules, which are scripts beside each other."""
     monkeypatch.syspath_prepend(FOLDER)
-    names = ("shapes", "data", "algorithms", "machine", "table")
+    names = ("shapes", "data", "algorithms", "machine", "table", "frozen_cases")
     modules: dict[str, ModuleType] = {name: __import__(name) for name in names}
     yield SimpleNamespace(**modules)
     for name in names:
         sys.modules.pop(name)
 
 
-def result_of(script: str, *words: str, cache: Path) -> dict[str, Any]:
-    """Run a script of the benchmark, as its docstring says, and return the JSON it prints last."""
+def ended(script: str, *words: str, cache: Path) -> subprocess.CompletedProcess[str]:
+    """Run a script of the benchmark, as its docstring says."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PREFRUN_CACHE": str(cache)}
-    done = subprocess.run(
+    return subprocess.run(
         [sys.executable, *script.split(), *words],
         cwd=ROOT,
         env=environment,
@@ -50,6 +52,11 @@ def result_of(script: str, *words: str, cache: Path) -> dict[str, Any]:
         timeout=PATIENCE,
         check=False,
     )
+
+
+def result_of(script: str, *words: str, cache: Path) -> dict[str, Any]:
+    """Run a script of the benchmark and return the JSON it prints last."""
+    done = ended(script, *words, cache=cache)
     assert done.returncode == 0, done.stderr[-3000:]
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
@@ -87,11 +94,45 @@ def test_the_cost_of_jobs_is_measured(tmp_path: Path) -> None:
     assert result_of("benchmarks/jobs.py", "--seeds", "1", cache=tmp_path)["jobs"] == 2
 
 
+@pytest.mark.parametrize("model", ["tiny", "small"])
+def test_both_sides_of_sampling_draw_from_one_distribution(tmp_path: Path, model: str) -> None:
+    words = ("--model", model, "--prompts", "4", "--completions", "8", "--rows", "16")
+    words += ("--rounds", "1", "--max-new-tokens", "3")
+    result = result_of("benchmarks/sampling.py", *words, cache=tmp_path)
+    assert result["ratio"] > 0
+    assert result["largest_z"] < 4.5
+
+
 @pytest.mark.skipif(bool(why_not()), reason=why_not() or "chromium can be driven")
 def test_the_opening_of_the_page_is_measured(tmp_path: Path) -> None:
     words = ("--runs", "3", "--metrics", "2", "--opened", "1")
     result = result_of("-m benchmarks.report_page", *words, cache=tmp_path)
     assert result["painted_s"]["median"] > 0
+
+
+def test_the_results_of_every_algorithm_are_frozen(bench: SimpleNamespace) -> None:
+    installed = {f"algo={name}" for group, name in components() if group == "algo"}
+    frozen = {word for words in bench.frozen_cases.CASES.values() for word in words}
+    assert not installed - frozen - {"algo=none"}
+
+
+def test_a_result_that_is_not_the_frozen_one_is_named(tmp_path: Path) -> None:
+    before, after = tmp_path / "before.json", tmp_path / "after.json"
+    words = ("--only", "apo_tabular", "--only", "rps_simulation")
+    result_of("benchmarks/frozen.py", str(before), *words, cache=tmp_path)
+    frozen = json.loads(before.read_text())
+    values = frozen["apo_tabular"]["values"]
+    values["metrics.jsonl/4/regret/hat"] = math.nextafter(values["metrics.jsonl/4/regret/hat"], 1)
+    before.write_text(json.dumps({"apo_tabular": frozen["apo_tabular"], "sold": {}}))
+    done = ended("benchmarks/frozen.py", str(after), *words, f"--against={before}", cache=tmp_path)
+    assert done.returncode == 1
+    *lines, last = done.stdout.splitlines()
+    assert [line.split(": ")[0] for line in lines] == [
+        "apo_tabular  metrics.jsonl/4/regret/hat",
+        "rps_simulation",
+    ]
+    assert lines[1] == "rps_simulation: new"
+    assert json.loads(last) == {"cases": 2, "failed": 0, "different": 1}
 
 
 def test_the_table_is_rendered_from_the_stored_numbers(bench: SimpleNamespace) -> None:
@@ -134,3 +175,10 @@ def test_tokens_of_a_tree_are_counted_once_in_the_trie(bench: SimpleNamespace) -
     assert count.branches == 2 * 16 * (5 + 4 * 3)
     rows = [5 + 3 * level for level in (1, 2, 2, *[3] * 4, *[4] * 8)]
     assert count.pairs == 2 * 2 * sum(rows)
+
+
+def test_a_checkout_is_compared_with_itself(tmp_path: Path) -> None:
+    words = (".", "--shapes", "tiny", "--rounds", "1")
+    result = result_of("benchmarks/commits.py", *words, cache=tmp_path)
+    assert result["tiny"]["equal_losses"]
+    assert result["tiny"]["ratio"] > 0

@@ -9,6 +9,8 @@ import pytest
 
 from tests.together.conftest import MAIN, SMALL, Workplace
 
+EVALUATION = tuple(word for word in SMALL if not word.startswith("trainer."))
+
 INIT = '''
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -265,7 +267,10 @@ def heard(place: Workplace) -> list[str]:
 
 
 def test_a_method_that_trains_nothing_is_evaluated(shapes):
-    summary = shapes.train("best", "algo=best", "algo.n=4")
+    words = ("algo=best", "algo.n=4", "data=ultrafeedback", *EVALUATION, "output_dir=best")
+    done = shapes.run(*words)
+    assert done.returncode == 0, done.stderr
+    summary = shapes.summary("best")
     assert summary["steps"] == 0
     assert summary["metrics"]["reward"]["after"] > summary["metrics"]["reward"]["before"]
     assert not (shapes.folder / "best" / "model").exists()

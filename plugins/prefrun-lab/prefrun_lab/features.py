@@ -13,7 +13,8 @@ from prefrun.errors import DataError
 from prefrun.records.tree import PreferenceTree
 
 FEATURES = "features"
-"""Key in a record's metadata: per branch, a list of numbers, all equally long; or an array [K, D]."""
+"""Key in a record's metadata: per branch a vector of numbers, all equally long; a numpy array
+[K, D], or a list of K arrays or lists."""
 REMEDY = (
     "give every answer of every record equally many numbers, in metadata.features; for text choose "
     "a language model (model=hf, tiny, scratch)"
@@ -31,7 +32,9 @@ def features_of(tree: PreferenceTree, width: int | None = None, others: str = ""
         given = [branch.features for branch in tree.branches]
     if given is None:
         raise _error(tree, "", "is missing")
-    if not isinstance(given, Sequence | np.ndarray) or len(given) != len(tree.branches):
+    if isinstance(given, np.ndarray) and given.ndim == 2:
+        return _matrix(tree, given, width, others)
+    if not isinstance(given, Sequence) or len(given) != len(tree.branches):
         raise _error(tree, "", f"must be a list of {len(tree.branches)}, one per answer")
     rows = [_row(tree, place, row) for place, row in enumerate(given)]
     wanted = width or (len(rows[0]) if rows else 0)
@@ -62,6 +65,26 @@ def attached(tree: PreferenceTree) -> tuple[Matrix, ...]:
                 remedy="choose another algorithm, or a language model (model=hf, tiny, scratch)",
             )
     return tuple(branch.features for branch in tree.branches)
+
+
+def _matrix(
+    tree: PreferenceTree, given: NDArray[Any], width: int | None, others: str
+) -> Matrix:
+    """Return GIVEN [K, D] as it is, if it fits: without a step per answer, which takes longer."""
+    count, length = given.shape
+    if count != len(tree.branches):
+        raise _error(tree, "", f"has {count} rows, not {len(tree.branches)}, one per answer")
+    if not length or (width and length != width):
+        wanted = f"{others} {width}" if width else "at least 1 is needed"
+        raise _error(tree, "", f"has rows of {length} numbers, {wanted}")
+    try:
+        matrix: Matrix = np.asarray(given, dtype=np.float32)
+    except (TypeError, ValueError):
+        raise _error(tree, "", f"must hold numbers, not {given.dtype}") from None
+    if not np.isfinite(matrix).all():
+        place, at = (int(index[0]) for index in np.nonzero(~np.isfinite(matrix)))
+        raise _error(tree, f"[{place}][{at}]", f"{given[place, at]!r} is not a finite number")
+    return matrix
 
 
 def _row(tree: PreferenceTree, place: int, given: Any) -> Matrix:

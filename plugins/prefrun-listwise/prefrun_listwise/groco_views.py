@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import ClassVar
 
 import torch
-from safetensors.torch import save
+from safetensors.torch import save_file
 from torch import Tensor
 
 from prefrun import ConfigError, DataError
@@ -16,7 +17,6 @@ from prefrun.evaluation.interval import mean_with_interval
 from prefrun.records.split import DataSplit
 from prefrun.records.tree import PreferenceTree
 from prefrun.reward import Reward
-from prefrun.rundir.files import write_atomically
 from prefrun.training.services import Services
 from prefrun_listwise.config import ViewLoss
 from prefrun_listwise.contrast import groco_loss, nt_xent_loss, separation, similarity_groups
@@ -58,6 +58,13 @@ class GrocoViews(RunAlgorithm):
         )
     }
     uses_model = False
+    trainer_keys = frozenset()
+    instead: ClassVar = {
+        "max_steps": "algo.steps",
+        "batch_size": "algo.batch_size",
+        "learning_rate": "algo.learning_rate",
+    }
+    saves_as = "groco_views"
     paper: ClassVar[str] = "Shvetsova et al. 2023, arXiv 2301.02009"
     kind: ClassVar[str] = "self-supervised, views of feature vectors"
     formula: ClassVar[str] = (
@@ -111,10 +118,15 @@ class GrocoViews(RunAlgorithm):
                 numbers = {name: value.item() for name, value in separation(*groups).items()}
                 services.log(step, {"loss": loss.item(), **numbers})
                 services.step_done(step, config.steps)
-        folder = services.run.output_dir / "groco_views"
-        write_atomically(folder / "encoder.safetensors", save(encoder.state_dict()))
+        self._weights = encoder.state_dict()
+        before = {"knn_accuracy": measured["knn_accuracy/untrained"]}
         measured["knn_accuracy"] = self._accuracy(_embed(encoder, train, test), services)
-        return Outcome(metrics=measured, directions=dict.fromkeys(measured, "max"))
+        directions = dict.fromkeys(measured, "max")
+        return Outcome(metrics=measured, directions=directions, before=before)
+
+    def save(self, folder: Path) -> None:
+        """Write the encoder's weights."""
+        save_file(self._weights, folder / "encoder.safetensors")
 
     def _loss(self, views: Sequence[Tensor]) -> Tensor:
         config = self.config

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from prefrun.algorithm import LossAlgorithm, Outcome, RunAlgorithm
+from prefrun.algorithm import TRAINER_KEYS, LossAlgorithm, Outcome, RunAlgorithm
 from prefrun.base_algorithm import build_loss
 from prefrun.console import console
 from prefrun.errors import ConfigError
@@ -72,6 +72,30 @@ reward gives a low weight even where that objective should decide (a harmful pro
 target_source=chosen_minus_rejected is a remedy that is not the paper's.
 """
 
+NOT_ONLINE = frozenset(
+    {"optimizer", "keep_checkpoints", "gradient_checkpointing", "compile", "on_empty_step"}
+)
+"""Keys of `trainer` that stage2=online does not read."""
+OF_ADAPTER = {
+    "max_steps": "algo.epochs",
+    "epochs": "algo.epochs",
+    "batch_size": "algo.batch_size",
+    "learning_rate": "algo.learning_rate",
+    "weight_decay": "algo.weight_decay",
+    "warmup_steps": "algo.warmup",
+}
+"""The own keys that take the place of the trainer's if the adapter is all that is trained."""
+
+
+def keys_read(config: OrchestratorConfig) -> frozenset[str]:
+    """Return the keys of `trainer` that a run reads."""
+    if config.stage2 is Stage2.online:
+        return TRAINER_KEYS - NOT_ONLINE
+    if config.stage2 is not Stage2.none:
+        return TRAINER_KEYS
+    trains_adapter = not config.weights and config.adapter is None
+    return frozenset({"logging_steps"} if trains_adapter else ())
+
 
 class Orchestrator(RunAlgorithm):
     """Prompt-aware weights of several objectives, and training under them."""
@@ -90,6 +114,8 @@ class Orchestrator(RunAlgorithm):
     def __init__(self, config: OrchestratorConfig) -> None:
         super().__init__(config)
         self.uses_model = config.stage2 is not Stage2.none
+        self.trainer_keys = keys_read(config)
+        self.instead = {} if self.uses_model else OF_ADAPTER
         self.base: LossAlgorithm | None = None
         if config.stage2 is Stage2.offline:
             self.base = build_loss(config.base, config.base_keys)

@@ -14,7 +14,7 @@ from prefrun.records.tree import Message, Prompt
 
 if TYPE_CHECKING:
     from prefrun.policy.batch import BranchBatch
-    from prefrun.policy.policy import BranchLogps, Policy
+    from prefrun.policy.policy import BranchLogps, Policy, Sample
     from prefrun.records.tree import PreferenceTree
     from prefrun_orchestrator.prompt_weights import PromptWeights
 
@@ -66,6 +66,20 @@ class ConditionedPolicy:
 
     def __init__(self, policy: Policy, weights: PromptWeights) -> None:
         self.policy, self.weights = policy, weights
+
+    def sample(
+        self,
+        trees: Sequence[PreferenceTree],
+        n: int,
+        max_new_tokens: int,
+        temperature: float,
+        top_p: float = 1.0,
+        stop: Sequence[str] = (),
+        seed: int = 0,
+    ) -> list[list[Sample]]:
+        """See `Policy.sample`."""
+        prompts = conditioned(trees, self.weights)
+        return self.policy.sample(prompts, n, max_new_tokens, temperature, top_p, stop, seed)
 
     def generate(
         self, trees: Sequence[PreferenceTree], max_new_tokens: int, temperature: float, seed: int

@@ -115,9 +115,9 @@ def test_a_conditioned_policy_puts_weights_into_every_prompt():
     seen = []
 
     class Spy(RandomPolicy):
-        def generate(self, trees, *rest):
+        def sample(self, trees, *rest, **named):
             seen.extend(tree.prompt_text for tree in trees)
-            return super().generate(trees, *rest)
+            return super().sample(trees, *rest, **named)
 
         def logps(self, trees):
             seen.extend(tree.prompt_text for tree in trees)
@@ -131,6 +131,7 @@ def test_a_conditioned_policy_puts_weights_into_every_prompt():
     answers = policy.generate(TREES, 5, 1.0, 0)
     policy.logps(TREES)
     policy.kl(TREES, answers, RandomPolicy(1))
-    assert len(seen) == 3 * len(TREES)
+    assert [samples[0].text for samples in policy.sample(TREES, 2, 5, 1.0)] == answers
+    assert len(seen) == 4 * len(TREES)
     assert all(text.startswith("<w1> 0.50 <w2> 0.50 ") for text in seen)
     assert policy.count_tokens(["a b"]) == [2]

@@ -6,7 +6,13 @@ from pathlib import Path
 from prefrun import Component, conf_dir, hookimpl
 from prefrun_pairwise.config import DpoConfig
 from prefrun_pairwise.curry_config import CurryDpoConfig
-from prefrun_pairwise.policy_configs import CpoConfig, KtoConfig, OrpoConfig, SimpoConfig
+from prefrun_pairwise.policy_configs import (
+    BradleyTerryConfig,
+    CpoConfig,
+    KtoConfig,
+    OrpoConfig,
+    SimpoConfig,
+)
 from prefrun_pairwise.variant_configs import (
     CdpoConfig,
     DaDpoConfig,
@@ -44,6 +50,12 @@ ALGORITHMS = (
         "SimPO and AlphaPO: no reference, with a margin",
     ),
     ("orpo", OrpoConfig, "reference_free:Orpo", "ORPO: likelihood and odds ratio, no reference"),
+    (
+        "bradley_terry",
+        BradleyTerryConfig,
+        "bradley_terry:BradleyTerry",
+        "the loss of reward models: model=reward_head",
+    ),
     (
         "curry_dpo",
         CurryDpoConfig,

@@ -1,4 +1,4 @@
-"""The keys of algo=cpo, simpo, orpo and kto."""
+"""The keys of algo=cpo, simpo, orpo, kto and bradley_terry."""
 
 from __future__ import annotations
 
@@ -123,6 +123,22 @@ class KtoConfig:
             )
         if self.threshold is not None and not math.isfinite(self.threshold):
             raise ConfigError(f"algo.threshold={self.threshold} must be finite, or null")
+
+
+@dataclass
+class BradleyTerryConfig:
+    """The loss of reward models (Bradley and Terry 1952; arXiv 2203.02155)."""
+
+    margin_scale: float = 0.0
+    """Times the difference of the data's scores = the margin, >= 0; 1 is Llama 2's."""
+    center: float = 0.0
+    """Weight of (s_c + s_r)^2, >= 0; TRL's center_rewards_coefficient."""
+    pairs: PairChoice = PairChoice.all
+    """all, best_vs_rest or best_vs_worst; the same for two answers."""
+
+    def __post_init__(self) -> None:
+        _at_least_zero("margin_scale", self.margin_scale)
+        _at_least_zero("center", self.center)
 
 
 def _above_zero(key: str, value: float) -> None:

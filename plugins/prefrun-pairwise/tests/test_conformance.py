@@ -25,6 +25,7 @@ OPTIONS = [
     ("cpo", ["loss=hinge", "cpo_alpha=0.0"]),
     ("simpo", ["alpha=0.25", "gamma_scale=ratio", "cpo_alpha=0.1"]),
     ("kto", ["kl=none", "threshold=0.5"]),
+    ("bradley_terry", ["margin_scale=1.0", "center=0.01"]),
 ]
 
 

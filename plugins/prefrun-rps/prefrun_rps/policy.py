@@ -18,7 +18,7 @@ from prefrun_rps.space import Space
 from prefrun_rps.steering import steered
 
 if TYPE_CHECKING:
-    from prefrun.policy.policy import BranchLogps, Policy
+    from prefrun.policy.policy import BranchLogps, Policy, Sample
     from prefrun.records.tree import PreferenceTree
 
 NO_DISTRIBUTION = "an answer selected from several has no log-probability of its own"
@@ -60,6 +60,19 @@ class SelectionPolicy:
         """Return the selected candidate per prompt. How it is sampled is the policy's own."""
         del max_new_tokens, temperature
         return [pool.response for pool in self.pools(trees, seed)]
+
+    def sample(
+        self,
+        trees: Sequence[PreferenceTree],
+        n: int,
+        max_new_tokens: int,
+        temperature: float,
+        top_p: float = 1.0,
+        stop: Sequence[str] = (),
+        seed: int = 0,
+    ) -> list[list[Sample]]:
+        """Raise NotApplicable: a sample has log-probs."""
+        self._has_no_distribution()
 
     def pools(self, trees: Sequence[PreferenceTree], seed: int) -> list[Pool]:
         """Return the candidates per prompt: from the file as far as it has them, else sampled.

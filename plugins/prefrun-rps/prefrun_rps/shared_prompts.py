@@ -23,13 +23,14 @@ from torch import Tensor
 from transformers import (
     DynamicCache,
     GenerationConfig,
+    LogitsProcessor,
     LogitsProcessorList,
     TemperatureLogitsWarper,
     TopPLogitsWarper,
 )
 
 from prefrun.policy.head import unwrap
-from prefrun.policy.sampling import InverseTransform, uniforms
+from prefrun.policy.sampling.drawing import draw, uniforms
 from prefrun.policy.scoring import inference
 
 log = logging.getLogger(__name__)
@@ -216,8 +217,20 @@ def _processors(names: Sequence[str], sampling: Sampling) -> LogitsProcessorList
         if sampling.top_p < 1:
             processors.append(TopPLogitsWarper(sampling.top_p))
         numbers = uniforms(sampling.seed, names, sampling.max_new_tokens)
-        processors.append(InverseTransform(numbers, 1.0))
+        processors.append(_Drawing(numbers))
     return processors
+
+
+class _Drawing(LogitsProcessor):
+    """Turns a greedy search into sampling with given numbers, [R, T] in [0, 1)."""
+
+    def __init__(self, numbers: Tensor) -> None:
+        self._columns = iter(numbers.unbind(1))
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
+        """[R, V] logits -> [R, V] with 0 at the drawn token and -inf elsewhere."""
+        tokens = draw(scores, next(self._columns).to(scores.device), temperature=1.0, top_p=1.0)
+        return torch.full_like(scores, -torch.inf).scatter(1, tokens[:, None], 0.0)
 
 
 def _before_stop(ids: list[int], stops: Collection[int]) -> list[int]:

@@ -31,6 +31,7 @@ class RpsSimulation(RunAlgorithm):
     verdict = "Reproduced: win rate 0.33 at 0 degrees, 0.89 at 30, 0.92 at 45, in five seeds."
 
     uses_model = False
+    trainer_keys = frozenset()
     card = """
     Robust Preference Selection (Mao, Shi, Gu, Wei, arXiv 2510.20498) on a generator that is good in
     a band of directions. Asked for angle a it answers with the reward vector

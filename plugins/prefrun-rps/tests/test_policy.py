@@ -202,4 +202,6 @@ def test_it_has_no_log_probs(make_policy):
         policy.logps(TREES)
     with pytest.raises(NotApplicable, match="no log-probability"):
         policy.kl(TREES, ["a"] * len(TREES), policy)
+    with pytest.raises(NotApplicable, match="no log-probability"):
+        policy.sample(TREES, 2, 5, 1.0)
     assert policy.count_tokens(["abc", ""]) == [3, 0]

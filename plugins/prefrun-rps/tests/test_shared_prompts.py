@@ -7,7 +7,10 @@ import logging
 import pytest
 import torch
 
-from prefrun.policy.sampling import sample
+from prefrun.policy.sampling.request import Request, Rules
+from prefrun.policy.sampling.sample import sample
+from prefrun.policy.sampling.stops import Stops
+from prefrun.policy.scoring import inference
 from prefrun_rps import shared_prompts
 from prefrun_rps.shared_prompts import CandidateSampler, Sampling, common_prefix
 
@@ -20,6 +23,14 @@ WARM = Sampling(max_new_tokens=12, temperature=0.9, top_p=0.9, seed=3)
 def group(tokenizer, text, numbers):
     texts = [f"A sentence that all share, {text}: {number} and the rest." for number in numbers]
     return [tuple(ids) for ids in tokenizer(texts)["input_ids"]]
+
+
+def alone(model, ids):
+    """The greedy answer to one prompt, without end token."""
+    stops = Stops(model, None, {1})
+    with inference(model):
+        (drawn,) = sample(model, 0, [Request(ids, "x")], Rules(12, 0.0, 1.0, 0), stops, 1)
+    return [token for token in drawn.ids if token not in stops.ids]
 
 
 @pytest.fixture
@@ -36,10 +47,7 @@ def test_greedy_answers_are_those_of_separate_generation(make_model, family, gro
     model = make_model(family)
     sampler = CandidateSampler(model, 0, {1})
     found = sampler.sample(groups, [f"c{i}" for i in range(8)], GREEDY)
-    separate = [
-        [sample(model, [ids], ["x"], 12, 0.0, 0, {1}, 0)[0] for ids in prompts]
-        for prompts in groups
-    ]
+    separate = [[alone(model, ids) for ids in prompts] for prompts in groups]
     assert found == separate
     assert len({tuple(ids) for ids in found[0]}) > 1  # the prompts' differences matter
 
@@ -71,7 +79,7 @@ def test_a_sliding_window_that_padding_would_shift_is_not_shared(make_model, gro
     model = make_model("mistral", sliding_window=64)
     sampler = CandidateSampler(model, 0, {1})
     assert not sampler._can_share(groups, GREEDY)
-    separate = [sample(model, [ids], ["x"], 12, 0.0, 0, {1}, 0)[0] for ids in groups[0]]
+    separate = [alone(model, ids) for ids in groups[0]]
     assert sampler.sample(groups[:1], list("abcd"), GREEDY) == [separate]
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
+from typing import ClassVar
 
 from prefrun import ConfigError
-from prefrun.algorithm import Outcome, RunAlgorithm
+from prefrun.algorithm import LENGTH_KEYS, Outcome, RunAlgorithm
 from prefrun.console import console, progress
 from prefrun.records.split import DataSplit
 from prefrun.reward import Reward
@@ -59,6 +60,15 @@ class SimulPL(RunAlgorithm):
     """Supervised start, preference pairs, SimulDPO; or a wait-k or full-sentence baseline."""
 
     card = CARD
+    trainer_keys = LENGTH_KEYS | {
+        *("weight_decay", "max_grad_norm", "logging_steps", "checkpoint_steps", "keep_checkpoints"),
+    }
+    instead: ClassVar = {
+        "max_steps": "algo.supervised.steps and algo.preference.steps",
+        "batch_size": "algo.supervised.batch_tokens and algo.preference.batch_size",
+        "learning_rate": "algo.supervised.learning_rate and algo.preference.learning_rate",
+        "warmup_steps": "algo.supervised.warmup_steps",
+    }
     golden = "prefrun_simulpl.golden:compute"
     vectors = "simulpl.json"
     paper = "Yu et al. 2025, arXiv 2502.00634"

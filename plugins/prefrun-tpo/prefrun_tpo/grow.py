@@ -9,7 +9,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from prefrun.algorithm import Outcome, RunAlgorithm
+from prefrun.algorithm import LENGTH_KEYS, Outcome, RunAlgorithm
 from prefrun.errors import ConfigError, PrefrunError
 from prefrun.evaluation.evaluator import Estimate
 from prefrun.records.tree import PreferenceTree
@@ -60,6 +60,8 @@ class GrowTrees(RunAlgorithm):
     verdict = "The trees of the experiment of algo=tpo."
 
     card = CARD
+    trainer_keys = LENGTH_KEYS
+    evaluates_policy = False
     config: GrowTreesConfig
 
     def check(self, data: DataSplit, reward: Reward | None) -> None:

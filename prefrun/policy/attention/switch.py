@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from torch import Tensor
 from transformers import AttentionInterface
@@ -23,6 +24,8 @@ from prefrun.policy.head import unwrap
 
 NAME = "prefrun_trees"
 """What transformers knows tree attention by."""
+_OUTSIDE: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
+"""How each model that attends along trees does outside."""
 
 
 @contextmanager
@@ -37,10 +40,25 @@ def tree_attention(model: Any) -> Iterator[None]:
         yield
         return
     causal_lm.set_attn_implementation(NAME)
+    _OUTSIDE[causal_lm] = before
     try:
         yield
     finally:
         causal_lm.set_attn_implementation(before)
+
+
+@contextmanager
+def ordinary_attention(model: Any) -> Iterator[None]:
+    """Let MODEL attend as outside `tree_attention`, inside it, too; afterwards as before."""
+    if not is_active(model):
+        yield
+        return
+    causal_lm = unwrap(model)
+    causal_lm.set_attn_implementation(_OUTSIDE[causal_lm])
+    try:
+        yield
+    finally:
+        causal_lm.set_attn_implementation(NAME)
 
 
 def is_active(model: Any) -> bool:

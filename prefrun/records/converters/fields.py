@@ -9,6 +9,8 @@ from typing import Any
 from prefrun.errors import DataError, closest
 from prefrun.records.place import Row
 
+VOTES = "votes"
+NO_VOTES = "data.ignore_columns=[votes]"
 _KINDS: dict[type, str] = {
     type(None): "null",
     bool: "true or false",
@@ -96,6 +98,35 @@ def as_object(value: Any, field: str) -> Mapping[str, Any]:
 def others(row: Row, *used: str) -> dict[str, Any]:
     """Return what ROW holds besides the keys USED."""
     return {key: value for key, value in row.items() if key not in used}
+
+
+def read_votes(row: Row, count: int) -> list[float | None]:
+    """Return how many raters preferred each of COUNT answers of ROW; None where it does not say.
+
+    A single number says nothing of the answers. Raises DataError naming the field.
+    """
+    if not has_votes(row):
+        return [None] * count
+    given = row[VOTES]
+    if len(given) != count:
+        raise DataError(
+            f"{len(given)} votes for {count} answers",
+            field=VOTES,
+            remedy=f"give one number per answer, or, if they mean something else, {NO_VOTES}",
+        )
+    return [None if v is None else _as_count(v, f"{VOTES}[{n}]") for n, v in enumerate(given)]
+
+
+def has_votes(row: Row) -> bool:
+    """Whether ROW says how many raters preferred each of its answers."""
+    return isinstance(row.get(VOTES), list | tuple)
+
+
+def _as_count(value: Any, field: str) -> float:
+    number = as_number(value, field)
+    if number < 0:
+        raise DataError(f"is {number:g}, below 0", field=field, remedy="give a number >= 0")
+    return number
 
 
 def refuse_others(row: Row, known: Sequence[str], field: str) -> None:

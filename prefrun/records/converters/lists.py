@@ -8,19 +8,31 @@ from typing import Any
 from prefrun.errors import DataError
 from prefrun.records.converters.chat import write_prompt
 from prefrun.records.converters.exchange import COLUMNS, read_exchange
-from prefrun.records.converters.fields import as_list, as_number, as_object, others, required
+from prefrun.records.converters.fields import (
+    VOTES,
+    as_list,
+    as_number,
+    as_object,
+    has_votes,
+    others,
+    read_votes,
+    required,
+)
+from prefrun.records.converters.pairs import write_votes
 from prefrun.records.format import Format
 from prefrun.records.place import Row
 from prefrun.records.tree import OVERALL, Branch, PreferenceTree, Step
 
 KEYS = (*COLUMNS, "responses", "scores", "ranks", "objectives")
+"""What is read beside the votes."""
 
 
 def from_list(row: Row, id: str) -> PreferenceTree:
     """Return the tree of a list: 'scores' are overall scores, of 'ranks' 1 is the best.
 
     Prompt and responses are text or messages. 'objectives' names lists of other scores, each with
-    null where an answer has none. Raises DataError naming the field.
+    null where an answer has none. 'votes' are numbers of raters, one per response. Raises DataError
+    naming the field.
     """
     responses = as_list(required(row, "responses"), "responses")
     exchange = read_exchange(row, [(f"responses[{n}]", each) for n, each in enumerate(responses)])
@@ -28,6 +40,7 @@ def from_list(row: Row, id: str) -> PreferenceTree:
     if row.get("scores") is None and row.get("ranks") is None and not named:
         raise DataError("missing: neither scores nor ranks", field="scores", remedy="add one")
     scores, ranks = (_read_column(row, key, len(responses)) for key in ("scores", "ranks"))
+    votes = read_votes(row, len(responses))
     columns = {key: _read_column(named, key, len(responses)) or () for key in named}
     branches = []
     for index, (text, calls) in enumerate(exchange.answers):
@@ -39,8 +52,8 @@ def from_list(row: Row, id: str) -> PreferenceTree:
         if scores is not None:
             own[OVERALL] = as_number(scores[index], f"scores[{index}]")
         rank = None if ranks is None else read_rank(ranks[index], f"ranks[{index}]")
-        branches.append(Branch((Step(text),), own, rank, tool_calls=calls))
-    rest = others(row, *KEYS)
+        branches.append(Branch((Step(text),), own, rank, tool_calls=calls, votes=votes[index]))
+    rest = others(row, *KEYS, *[VOTES] * has_votes(row))
     return PreferenceTree(id, exchange.prompt, tuple(branches), metadata=rest, tools=exchange.tools)
 
 
@@ -62,6 +75,7 @@ def to_list(tree: PreferenceTree) -> dict[str, Any]:
         "prompt": write_prompt(tree.prompt),
         "responses": [branch.text for branch in tree.branches],
         **full,
+        **write_votes(tree.branches),
     }
 
 
@@ -79,7 +93,7 @@ LISTS = Format(
     answers_field="responses",
     answer_field=lambda index: f"responses[{index}]",
     score_field=lambda index, objective: f"scores[{index}]",
-    columns=KEYS,
+    columns=(*KEYS, VOTES),
 )
 
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from prefrun.errors import DataError
 from prefrun.records.tree import Branch, PreferenceTree, Step
 
 
-def pair_of(chosen: str, rejected: str, calls: tuple[str, str] = ("", "")) -> tuple[Branch, Branch]:
+def pair_of(
+    chosen: str,
+    rejected: str,
+    calls: tuple[str, str] = ("", ""),
+    votes: Sequence[float | None] = (None, None),
+) -> tuple[Branch, Branch]:
     """Return the branches of a preferred and a rejected answer: ranks 1 and 2, no scores.
 
-    CALLS: the tool calls of each.
+    CALLS: the tool calls of each. VOTES: how many raters preferred each.
     """
-    better = Branch((Step(chosen),), rank=1, tool_calls=calls[0])
-    return better, Branch((Step(rejected),), rank=2, tool_calls=calls[1])
+    better = Branch((Step(chosen),), rank=1, tool_calls=calls[0], votes=votes[0])
+    return better, Branch((Step(rejected),), rank=2, tool_calls=calls[1], votes=votes[1])
 
 
 def chosen_and_rejected(tree: PreferenceTree) -> tuple[Branch, Branch]:
@@ -30,3 +37,9 @@ def chosen_and_rejected(tree: PreferenceTree) -> tuple[Branch, Branch]:
         problem = "both answers are equally good, but a pair prefers one"
         raise DataError(problem, record=tree.id, field="branches")
     return (first, second) if ranks[0] < ranks[1] else (second, first)
+
+
+def write_votes(branches: Sequence[Branch]) -> dict[str, list[float | None]]:
+    """Return the column of votes for BRANCHES; none if no votes were counted."""
+    votes = [branch.votes for branch in branches]
+    return {} if all(each is None for each in votes) else {"votes": votes}

@@ -1,13 +1,14 @@
 """prefrun's own record format: every field of a PreferenceTree, as plain JSON.
 
 {"prompt": text or messages, "branches": [{"steps": [{"text", "score"}], "scores": {objective:
-number}, "rank", "weight", "source", "prompt", "score_prompt", "tool_calls"}], "weight",
-"annotator", "metadata", "tools"}; only prompt, branches, steps and text are required.
+number}, "rank", "weight", "source", "prompt", "score_prompt", "tool_calls", "votes", "role"}],
+"weight", "annotator", "metadata", "tools"}; only prompt, branches, steps and text are required.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from prefrun.records.converters.chat import read_prompt, write_prompt
@@ -36,6 +37,8 @@ BRANCH_KEYS = (
     "prompt",
     "score_prompt",
     "tool_calls",
+    "votes",
+    "role",
 )
 STEP_KEYS = ("text", "score")
 
@@ -56,7 +59,15 @@ def from_step_tree(row: Row, id: str) -> PreferenceTree:
 
 
 def to_step_tree(tree: PreferenceTree) -> dict[str, Any]:
-    """Return all of a tree but its id; what has its default value is left out."""
+    """Return all of a tree but its id, as plain JSON; what has its default value is left out."""
+    row = fields_of(tree)
+    if "metadata" in row:
+        row["metadata"] = _without_arrays(row["metadata"])
+    return row
+
+
+def fields_of(tree: PreferenceTree) -> dict[str, Any]:
+    """Return what `to_step_tree` does, but with the arrays of its metadata as they are."""
     row = {
         "prompt": write_prompt(tree.prompt),
         "branches": [_write_branch(branch) for branch in tree.branches],
@@ -89,6 +100,8 @@ def _read_branch(value: Any, field: str) -> Branch:
         _optional(row, "prompt", None, read_prompt, field),
         _optional(row, "score_prompt", False, as_truth, field),
         read_json_list(row.get("tool_calls"), f"{field}.tool_calls"),
+        _optional(row, "votes", None, as_number, field),
+        _optional(row, "role", "", as_text, field),
     )
 
 
@@ -114,8 +127,19 @@ def _write_branch(branch: Branch) -> dict[str, Any]:
         "prompt": None if branch.prompt is None else write_prompt(branch.prompt),
         "score_prompt": branch.score_prompt or None,
         "tool_calls": json.loads(branch.tool_calls) if branch.tool_calls else None,
+        "votes": branch.votes,
+        "role": branch.role or None,
     }
     return _given(row)
+
+
+def _without_arrays(value: Any) -> Any:
+    """Return VALUE, of metadata, with lists in the place of numpy's arrays."""
+    if isinstance(value, Mapping):
+        return {key: _without_arrays(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_arrays(item) for item in value]
+    return value.tolist() if hasattr(value, "__array_interface__") else value
 
 
 def _given(row: dict[str, Any]) -> dict[str, Any]:

@@ -13,8 +13,15 @@ from typing import Any
 from prefrun.errors import DataError
 from prefrun.records.converters.chat import write_answer, write_prompt
 from prefrun.records.converters.exchange import COLUMNS, read_exchange
-from prefrun.records.converters.fields import as_text, others, required
-from prefrun.records.converters.pairs import chosen_and_rejected, pair_of
+from prefrun.records.converters.fields import (
+    VOTES,
+    as_text,
+    has_votes,
+    others,
+    read_votes,
+    required,
+)
+from prefrun.records.converters.pairs import chosen_and_rejected, pair_of, write_votes
 from prefrun.records.format import Format
 from prefrun.records.place import Row
 from prefrun.records.tree import PreferenceTree
@@ -24,6 +31,8 @@ ANSWERS = ("chosen", "rejected")
 
 def from_preference(row: Row, id: str) -> PreferenceTree:
     """Return the tree of one pair: a prompt and two answers, or two dialogues that share turns.
+
+    'votes' are numbers of raters, [for the chosen one, for the other].
 
     As in TRL, a text 'prompt' beside dialogues is only a title: it must stand in one of their
     messages, and stays in the metadata.
@@ -35,8 +44,8 @@ def from_preference(row: Row, id: str) -> PreferenceTree:
     return PreferenceTree(
         id,
         exchange.prompt,
-        pair_of(chosen, rejected, (calls, other_calls)),
-        metadata=others(row, *COLUMNS[is_title:], *ANSWERS),
+        pair_of(chosen, rejected, (calls, other_calls), read_votes(row, len(ANSWERS))),
+        metadata=others(row, *COLUMNS[is_title:], *ANSWERS, *[VOTES] * has_votes(row)),
         tools=exchange.tools,
     )
 
@@ -54,8 +63,10 @@ def from_implicit(row: Row, id: str) -> PreferenceTree:
     if not length:
         problem = "the answers begin with no text in common, so there is no prompt"
         raise DataError(problem, field="chosen, rejected", remedy="give the prompt")
-    answers = pair_of(chosen[length:], rejected[length:])
-    return PreferenceTree(id, chosen[:length], answers, metadata=others(row, *ANSWERS))
+    votes = read_votes(row, len(ANSWERS))
+    answers = pair_of(chosen[length:], rejected[length:], votes=votes)
+    rest = others(row, *ANSWERS, *[VOTES] * has_votes(row))
+    return PreferenceTree(id, chosen[:length], answers, metadata=rest)
 
 
 def to_preference(tree: PreferenceTree, implicit: bool = False) -> dict[str, Any]:
@@ -66,8 +77,10 @@ def to_preference(tree: PreferenceTree, implicit: bool = False) -> dict[str, Any
     """
     chat = not isinstance(tree.prompt, str)
     prompt: Any = write_prompt(tree.prompt)
-    chosen, rejected = (write_answer(branch, chat) for branch in chosen_and_rejected(tree))
+    pair = chosen_and_rejected(tree)
+    chosen, rejected = (write_answer(branch, chat) for branch in pair)
     rest = {**tree.metadata, **({"tools": json.loads(tree.tools)} if tree.tools else {})}
+    rest |= write_votes(pair)
     if implicit:
         return {**rest, "chosen": prompt + chosen, "rejected": prompt + rejected}
     return {**rest, "prompt": prompt, "chosen": chosen, "rejected": rejected}
@@ -83,6 +96,8 @@ PREFERENCE = Format(
     answers_field="chosen, rejected",
     answer_field=lambda index: ANSWERS[index],
     score_field=lambda index, objective: "chosen, rejected",
-    columns=(*COLUMNS, *ANSWERS),
+    columns=(*COLUMNS, *ANSWERS, VOTES),
 )
-IMPLICIT = replace(PREFERENCE, name="implicit_prompt", read=from_implicit, columns=ANSWERS)
+IMPLICIT = replace(
+    PREFERENCE, name="implicit_prompt", read=from_implicit, columns=(*ANSWERS, VOTES)
+)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import re
 
-from prefrun.algorithm import Algorithm, LossAlgorithm
+from prefrun.algorithm import TRAINER_KEYS, Algorithm, LossAlgorithm
 from prefrun.testing.algorithm.subject import AlgorithmSubject
 from prefrun.testing.golden import golden_vectors
 from prefrun.testing.seeding import seeded
@@ -27,6 +27,15 @@ def card_names_its_source(subject: AlgorithmSubject) -> None:
     card = subject.algorithm.card
     assert card.strip(), "`card` is empty"
     assert SOURCE.search(card), "`card` names no source: a paper, an address, or 'Source: ...'"
+
+
+def trainer_keys_are_known(subject: AlgorithmSubject) -> None:
+    """`trainer_keys` and `instead` name keys of `trainer`, and none is in both."""
+    read, instead = subject.algorithm.trainer_keys, subject.algorithm.instead
+    unknown = sorted({*read, *instead} - TRAINER_KEYS)
+    assert not unknown, f"`trainer` has no key {', '.join(unknown)}"
+    both = sorted(read & set(instead))
+    assert not both, f"the run reads {', '.join(both)}, so nothing is to be set `instead`"
 
 
 def prepare_keeps_records_valid(subject: AlgorithmSubject) -> None:
@@ -57,6 +66,7 @@ def handles_losses(factory: object) -> bool:
 ANY_ALGORITHM = (
     Property(is_an_algorithm, ("factory_loads",)),
     Property(card_names_its_source, ("is_an_algorithm",)),
+    Property(trainer_keys_are_known, ("is_an_algorithm",)),
     Property(golden_vectors, ("factory_loads",), has_parts=True),
 )
 PREPARATION = (

@@ -27,7 +27,13 @@ def rated(rating):
     return completion(annotations={"honesty": {"Rating": rating}})
 
 
+PAIR = {"prompt": "p", "chosen": "a", "rejected": "b"}
+LIST = {"prompt": "p", "responses": ["a", "b"], "scores": [1, 2]}
 FAULTS = [
+    (from_preference, {**PAIR, "votes": [1, 2, 2]}, "votes", "3 votes for 2 answers"),
+    (from_preference, {**PAIR, "votes": [2, -1]}, "votes[1]", "below 0"),
+    (from_list, {**LIST, "votes": [2, "two"]}, "votes[1]", "text 'two', not a number"),
+    (from_list, {**LIST, "votes": [2]}, "votes", "1 votes for 2 answers"),
     (from_ultrafeedback, {"completions": []}, "instruction", "missing"),
     (from_ultrafeedback, {"instruction": "i", "completion": []}, "completions", "'completion'?"),
     (from_ultrafeedback, {"instruction": ["i"]}, "instruction", "a list, not text"),

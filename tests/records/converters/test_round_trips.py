@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -41,6 +42,14 @@ def pair(answers):
 pairs = st.builds(PreferenceTree, st.just("id"), prompts, distinct.map(pair), metadata=metadata)
 
 
+def voted(tree, votes):
+    branches = [replace(one, votes=count) for one, count in zip(tree.branches, votes, strict=True)]
+    return replace(tree, branches=tuple(branches))
+
+
+voted_pairs = st.builds(voted, pairs, st.tuples(*[st.integers(0, 9) | st.floats(0, 9)] * 2))
+
+
 def through_json(row):
     """Return ROW as a file would give it back; so a converter may write plain JSON only."""
     return json.loads(json.dumps(row))
@@ -55,7 +64,7 @@ def check_tree(tree, write, read):
 
 
 @quick
-@given(pairs)
+@given(pairs | voted_pairs)
 def test_preference_with_a_prompt(tree):
     check_tree(tree, to_preference, from_preference)
 
@@ -121,6 +130,7 @@ def test_lists(prompt, answers, kind, extra):
             (Step(text),),
             {} if kind == "ranks" else {"overall": score},
             None if kind == "scores" else rank,
+            votes=None if kind == "both" else rank,
         )
         for text, score, rank in answers
     )
@@ -136,6 +146,8 @@ branches = st.builds(
     st.none() | texts,
     st.none() | prompts,
     st.booleans(),
+    votes=st.none() | st.floats(0, 9),
+    role=texts,
 )
 
 
@@ -153,6 +165,12 @@ branches = st.builds(
 )
 def test_step_trees_hold_everything_but_the_id(tree):
     check_tree(tree, to_step_tree, from_step_tree)
+
+
+def test_a_step_tree_writes_arrays_as_lists():
+    tree = PreferenceTree("id", "p", metadata={"features": np.eye(2), "more": [np.ones(1)]})
+    row = through_json(to_step_tree(tree))
+    assert row["metadata"] == {"features": [[1.0, 0.0], [0.0, 1.0]], "more": [[1.0]]}
 
 
 def turns(role):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -41,6 +42,8 @@ class ApoTabular(RunAlgorithm):
     golden = "prefrun_robust.apo_momentum.golden:compute"
     vectors = "apo_momentum.json"
     uses_model = False
+    trainer_keys = frozenset()
+    instead: ClassVar = {"max_steps": "algo.rounds"}
     paper = "He et al. 2024, arXiv 2410.06293"
     kind = "simulation, tables"
     formula = "log pi_{t+1} = (1 + alpha) log pihat_{t+1} - alpha log pihat_t - log Z"

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from prefrun.algorithm import Outcome, RunAlgorithm
+from prefrun.algorithm import TRAINER_KEYS, Outcome, RunAlgorithm
 from prefrun.errors import ConfigError, DataError
 from prefrun.evaluation.context import held_out
 from prefrun.evaluation.evaluator import Estimate
@@ -59,6 +59,7 @@ class SparsePo(RunAlgorithm):
     """Token-level DPO whose tokens are weighted by masks."""
 
     card = CARD
+    trainer_keys = TRAINER_KEYS - {"compile", "gradient_checkpointing"}
     golden = "prefrun_robust.sparsepo.golden:compute"
     vectors = "sparsepo.json"
     paper = "Christopoulou et al. 2024, arXiv 2410.05102"
@@ -90,10 +91,6 @@ class SparsePo(RunAlgorithm):
 
     def run(self, services: Services) -> Outcome:
         """Train policy and masks, and measure the masks on held-out records."""
-        trainer = services.config.trainer
-        for key in ("compile", "gradient_checkpointing"):
-            if getattr(trainer, key):
-                raise ConfigError(f"trainer.{key}=true is not known to algo=sparsepo")
         policy, reference = services.policy(), services.reference()
         assert isinstance(reference, ModelPolicy)
         training = MaskedTraining(self.config, services, reference.loaded, services.run.seed)

@@ -1,0 +1,1 @@
+"""Draws completions from a model: a decoding loop whose rows come and go. Imports torch."""
