@@ -25,8 +25,8 @@ f are the numbers in a record's metadata['features']: a list per answer, or an a
 loss trains it that takes numbers and no distribution over tokens, and that adds no text of its own.
 The hidden states are {states}.
 
-Pitfalls: scores are not normalised, so they may be above 0: a loss with a likelihood term (CPO, PRO,
-ORPO) is refused. Losses that compare lengths see 1 everywhere. A loss with a small beta has small
+Pitfalls: scores are not normalised, so they may be above 0: a loss with a likelihood term (CPO,
+PRO, ORPO) is refused. Losses that compare lengths see 1 everywhere. A loss with a small beta has small
 gradients: Adam does not mind, trainer.optimizer=sgd does. Source: the project's own.
 """
 

@@ -67,9 +67,7 @@ def attached(tree: PreferenceTree) -> tuple[Matrix, ...]:
     return tuple(branch.features for branch in tree.branches)
 
 
-def _matrix(
-    tree: PreferenceTree, given: NDArray[Any], width: int | None, others: str
-) -> Matrix:
+def _matrix(tree: PreferenceTree, given: NDArray[Any], width: int | None, others: str) -> Matrix:
     """Return GIVEN [K, D] as it is, if it fits: without a step per answer, which takes longer."""
     count, length = given.shape
     if count != len(tree.branches):
