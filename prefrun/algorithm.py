@@ -134,8 +134,8 @@ class LossAlgorithm(Algorithm, ABC):
     needs: frozenset[str] = frozenset({REFERENCE})
     """What the batch must hold beside the model's numbers, and what these must be, by the names in
     `prefrun.needs`: 'reference', 'normalised', 'text', 'log_collision', 'step_embeddings',
-    'last_hidden', 'prompt_hidden', 'hidden'. As the next two, set it in `__init__` if it depends on the settings.
-    A model of a kind that does not give it is refused before it is loaded."""
+    'last_hidden', 'prompt_hidden', 'hidden'. As the next two, set it in `__init__` if it depends on
+    the settings. A model of a kind that does not give it is refused before it is loaded."""
     min_branches: int = 2
     """Answers a record must have, as the data give it and as `prepare` returns it."""
     batch_coupled: bool = False

@@ -15,14 +15,16 @@ What a plugin can be, and how it fits:
 - An algorithm that trains nothing (decoding time): subclass `DecodingAlgorithm`;
   `wrap(services)` returns a policy that answers differently.
 - A data source: a class with `load(seed) -> prefrun.records.split.DataSplit`.
-- A model: a class with `load() -> prefrun.policy.policy.LoadedModel`.
+- A model: a class with `load() -> prefrun.policy.policy.LoadedModel`, or, of another kind than a
+  language model, `-> prefrun.models.kind.ModelKind`.
 - A reward: a class with `of(data) -> prefrun.reward.Reward`; a Reward has a name and
   `score(trees, responses) -> list[float]`; one for several objectives is an `ObjectivesReward`.
 - An evaluator: a class of `prefrun.evaluation.evaluator.Evaluator`. It asks its context for what it
   needs: a policy (`context.policy`), two policies (`context.policy` and `context.baseline`), a
   reward (`context.reward`), or only records (`context.trees`).
 - A configuration of an algorithm or data set may choose for other groups, where the user has not:
-  `override /model@_global_.model: NAME` in the defaults list of its YAML file.
+  `override /model@_global_.model: NAME` in the defaults list of its YAML file; that of a model may
+  choose reward and evaluators.
 - A tracker: a class of `prefrun.tracker.Tracker`, told of the run's life.
 - A key of a component's dataclass that names a file or a folder is declared with
   `prefrun.path_key(default, holds)`: its value is made absolute, and what is there counts, by

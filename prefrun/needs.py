@@ -41,7 +41,7 @@ class Need:
 MARKS: Mapping[str, str] = {
     REFERENCE: "the same numbers of the frozen start model",
     NORMALISED: "numbers that are log-probabilities: at most 0, the exponentials summing to 1",
-    TEXT: "numbers of any text: of prompts and answers that the method writes, of prompts it scores",
+    TEXT: "numbers of any text: prompts and answers that the method writes, prompts it scores",
 }
 """Needs that add no tensor of the model being trained."""
 

@@ -105,6 +105,7 @@ class ModelSubject(ComponentSubject):
 class Defaults:
     """A run's settings as they are by default."""
 
+    seed: int = 0
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     cache: CacheConfig = field(default_factory=CacheConfig)

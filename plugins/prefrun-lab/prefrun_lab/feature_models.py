@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from prefrun.errors import ConfigError
 from prefrun.needs import LAST_HIDDEN, REFERENCE, STEP_EMBEDDINGS
+from prefrun.records.tree import Branch, PreferenceTree, Step
 from prefrun_lab.config import LinearConfig, MlpConfig
 from prefrun_lab.stored_scorer import Shape, shape_in
 
@@ -24,16 +25,38 @@ f are the numbers in a record's metadata['features']: a list per answer, or an a
 loss trains it that takes numbers and no distribution over tokens, and that adds no text of its own.
 The hidden states are {states}.
 
-Pitfalls: scores are not normalised, so they may be above 0: a loss with a likelihood term (CPO, PRO,
-ORPO) is refused. Losses that compare lengths see 1 everywhere. A loss with a small beta has small
+Pitfalls: scores are not normalised, so they may be above 0: a loss with a likelihood term (CPO,
+PRO, ORPO) is refused. Losses that compare lengths see 1 everywhere. A loss with a small beta has small
 gradients: Adam does not mind, trainer.optimizer=sgd does. Source: the project's own.
 """
 
 
-class Linear:
-    """The component behind `model=linear`."""
+class _OfFeatures:
+    """What both components are."""
 
     gives: ClassVar[frozenset[str]] = GIVES
+
+    def examples(self) -> list[PreferenceTree]:
+        """Return records that such a model can read, for the conformance suite."""
+        return [
+            PreferenceTree(
+                f"example {number}",
+                "Which is best?",
+                tuple(Branch((Step(f"answer {place}"),)) for place in range(2 + number)),
+                metadata={
+                    "features": [
+                        [float((place + 1) * (at + number)) for at in range(3)]
+                        for place in range(2 + number)
+                    ]
+                },
+            )
+            for number in range(3)
+        ]
+
+
+class Linear(_OfFeatures):
+    """The component behind `model=linear`."""
+
     card: ClassVar[str] = CARD.format(
         formula="w . f(x, y), at first 0", states="the features themselves"
     )
@@ -49,10 +72,9 @@ class Linear:
         return FeatureScorer("linear", 0, self.start)
 
 
-class Mlp:
+class Mlp(_OfFeatures):
     """The component behind `model=mlp`."""
 
-    gives: ClassVar[frozenset[str]] = GIVES
     card: ClassVar[str] = CARD.format(
         formula="w . relu(V f(x, y) + b); w is at first 0, V and b are drawn by the run's seed",
         states="the hidden layer's",

@@ -127,6 +127,8 @@ class FeatureScorer(ModelKind):
         scores, states = model(batch["features"])
         padding = ~batch["branch_mask"]
         states = states.masked_fill(padding.unsqueeze(-1), 0.0)
+        if not self._hidden and torch.is_grad_enabled():
+            states.requires_grad_()  # a loss may ask for their gradient, if of no weight
         hidden = {LAST_HIDDEN: states, STEP_EMBEDDINGS: states.unsqueeze(2)}
         extras = {name: value for name, value in hidden.items() if name in needs}
         return scores.masked_fill(padding, 0.0).unsqueeze(-1), extras

@@ -34,7 +34,7 @@ def features_of(tree: PreferenceTree, width: int | None = None, others: str = ""
         raise _error(tree, "", "is missing")
     if isinstance(given, np.ndarray) and given.ndim == 2:
         return _matrix(tree, given, width, others)
-    if not isinstance(given, Sequence | np.ndarray) or len(given) != len(tree.branches):
+    if not isinstance(given, Sequence) or len(given) != len(tree.branches):
         raise _error(tree, "", f"must be a list of {len(tree.branches)}, one per answer")
     rows = [_row(tree, place, row) for place, row in enumerate(given)]
     wanted = width or (len(rows[0]) if rows else 0)
@@ -73,7 +73,7 @@ def _matrix(tree: PreferenceTree, given: NDArray[Any], width: int | None, others
     if count != len(tree.branches):
         raise _error(tree, "", f"has {count} rows, not {len(tree.branches)}, one per answer")
     if not length or (width and length != width):
-        wanted = f"{others} have {width}" if width else "at least 1 is needed"
+        wanted = f"{others} {width}" if width else "at least 1 is needed"
         raise _error(tree, "", f"has rows of {length} numbers, {wanted}")
     try:
         matrix: Matrix = np.asarray(given, dtype=np.float32)

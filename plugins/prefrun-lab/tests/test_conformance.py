@@ -4,7 +4,7 @@ import pytest
 
 from prefrun.component import Component
 from prefrun.plugins import components
-from prefrun.testing import check_data, check_evaluator
+from prefrun.testing import check_data, check_evaluator, check_model
 from prefrun.testing.component import (
     ComponentSubject,
     composes_with_defaults,
@@ -20,7 +20,11 @@ def test_linear_world(labels):
     check_data("linear_world", overrides=["train=20", "test=9", "flip=0.3", f"labels={labels}"])
 
 
-@pytest.mark.parametrize("name", ["linear", "mlp", "scratch"])
+@pytest.mark.parametrize("name", ["linear", "mlp"])
+def test_model_of_features(name):
+    check_model(name)
+
+
 @pytest.mark.parametrize(
     "check",
     [
@@ -31,12 +35,9 @@ def test_linear_world(labels):
         config_survives_yaml,
     ],
 )
-def test_model(name, check):
-    """The suite of models asks for a language model; what is saved, `tests/test_feature_scorer.py`
-    asks."""
-    component: Component = components()["model", name]
-    overrides = ["data=linear_world"] if name == "scratch" else []
-    check(ComponentSubject(component, overrides))
+def test_scratch(check):
+    component: Component = components()["model", "scratch"]
+    check(ComponentSubject(component, ["data=linear_world"]))
 
 
 def test_ordering():

@@ -149,10 +149,10 @@ def test_it_must_see_a_training_record():
 
 
 def test_keys_of_text_are_refused():
-    with pytest.raises(ConfigError, match="trainer.max_length=9 does nothing with model=linear"):
+    with pytest.raises(ConfigError, match=r"trainer\.max_length=9 does nothing with model=linear"):
         load(Linear(LinearConfig()), max_length=9)
 
 
 def test_an_mlp_has_units():
-    with pytest.raises(ConfigError, match="model.hidden=0"):
+    with pytest.raises(ConfigError, match=r"model\.hidden=0"):
         MlpConfig(hidden=0)

@@ -33,8 +33,9 @@ Naini, Diaz, Busso, arXiv 2508.09826 (2025). Offline, lists; scores of a model, 
 A reconstruction: no code is published, and only abstract and captions were at hand; the form of the
 log-sum-exp is the least certain part. With two answers exact = lse = RankNet = Bradley-Terry.
 
-The paper ranks by a scorer's s = f(x): model=linear, mlp. On a language model s is the implied reward
-beta (log pi - log pi_ref) (score=implied), or log pi per token (score=mean_logp, no reference).
+The paper ranks by a scorer's s = f(x): model=linear, mlp. On a language model s is the implied
+reward beta (log pi - log pi_ref) (score=implied), or log pi per token (score=mean_logp, no
+reference).
 
 Pitfalls: answers with tied labels (difference <= W) are not compared; with W > 0 neighbours mostly
 vanish and skips remain. lse is smaller than exact and wants another learning rate. exact grows with
