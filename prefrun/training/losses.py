@@ -41,7 +41,7 @@ def train(
     ROUND: see `Services.train`. Raises PrefrunError if the step-0 gate refuses; further errors: see
     `carry_out`.
     """
-    settings, kind = session.config.trainer, session.kind
+    settings, kind = session.config.trainer, session.ready
     if settings.compile:
         check_compiler(kind.device.type)
     check_given(algorithm.needs, kind.gives, session.run.algo, session.model_name)
