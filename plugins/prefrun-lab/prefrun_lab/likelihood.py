@@ -65,6 +65,7 @@ class Likelihood(StepLoop):
     """Batches of answers in random order; each is drawn once before any is drawn again."""
 
     betas = (0.9, 0.98)
+    rate_key = "model.learning_rate"
 
     def __init__(
         self,

@@ -44,6 +44,7 @@ class Preference(StepLoop):
 
     name = "preference"
     betas = BETAS
+    rate_key = "algo.preference.learning_rate"
 
     def __init__(
         self,

@@ -57,6 +57,7 @@ class Supervised(StepLoop):
 
     name = "supervised"
     betas = BETAS
+    rate_key = "algo.supervised.learning_rate"
 
     def __init__(
         self,
