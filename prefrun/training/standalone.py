@@ -73,13 +73,13 @@ def optimise_alone(
 @contextmanager
 def _random_states_kept() -> Iterator[None]:
     """Keep the global random states, which transformers' trainer sets anew."""
-    python, arrays = random.getstate(), numpy.random.get_state()  # noqa: NPY002
+    python, arrays = random.getstate(), numpy.random.get_state()
     try:
         with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             yield
     finally:
         random.setstate(python)
-        numpy.random.set_state(arrays)  # noqa: NPY002
+        numpy.random.set_state(arrays)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from prefrun_simulpl.latency import average_lagging, average_proportion
 from prefrun_simulpl.layout import Row, Target, add_target, source_row, token_delays
 from prefrun_simulpl.model import SimtForCausalLM
 from prefrun_simulpl.pairs import Pair, Scheduled
-from prefrun_simulpl.scoring import RowStates, TargetLogps, score_targets
+from prefrun_simulpl.scoring import RowStates, score_targets
 from prefrun_simulpl.simuldpo import simuldpo_losses, simuldpo_rewards
 from prefrun_simulpl.training import BETAS, output, shuffled
 from prefrun_simulpl.vocabulary import Vocabulary

@@ -18,7 +18,7 @@ from prefrun.training.step_loop import MicroBatch, StepLoop
 from prefrun_tpo.chain import draw, parse, solve, verify
 from prefrun_tpo.chain_tokenizer import END_ID, MAX_TOKENS, PAD_ID, make_tokenizer, save_tokenizer
 
-STEPS, BATCH, PEAK_RATE, WARM_UP = 350, 64, 3e-3, 50
+STEPS, BATCH, PEAK_RATE, WARM_UP = 380, 64, 3e-3, 50
 SETTINGS = TrainerConfig(weight_decay=0.01, optimizer="adamw_torch")
 CHAIN_STEPS, ERROR_RATE = 4, 0.3
 MEASURED, MEASURED_EVERY = 256, 50
