@@ -35,6 +35,18 @@ TRAINER_KEYS = frozenset(key.name for key in fields(TrainerConfig))
 """All keys of `trainer`."""
 LENGTH_KEYS = frozenset({"max_length", "max_prompt_length", "truncation"})
 """Those that bound texts: the host reads them wherever it scores or writes answers."""
+LOOP_KEYS = frozenset(
+    {
+        "optimizer",
+        "weight_decay",
+        "max_grad_norm",
+        "logging_steps",
+        "checkpoint_steps",
+        "keep_checkpoints",
+        "on_empty_step",
+    }
+)
+"""Those that count for a `StepLoop` with steps, batches and a learning rate of its own."""
 
 
 @dataclass(frozen=True, slots=True)

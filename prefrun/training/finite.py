@@ -13,13 +13,17 @@ class NonFiniteError(PrefrunError):
     """The loss or a gradient is NaN or infinite."""
 
 
-def complaint(what: str, step: int, ids: Sequence[str], checkpoints: Path) -> str:
-    """Return that WHAT is not finite at STEP, on the records IDS, and what to go on from."""
+def complaint(what: str, step: int, ids: Sequence[str], checkpoints: Path, rate: str) -> str:
+    """Return that WHAT is not finite at STEP, on the records IDS, and what to go on from.
+
+    RATE: the key of the learning rate.
+    """
     last = sorted(checkpoints.glob("checkpoint-*"), key=os.path.getmtime)
     where = f"the last good checkpoint is {last[-1]}" if last else "there is no checkpoint yet"
+    records = f"records: {some_of(ids)}; " if ids else ""
     return (
-        f"{what} is not finite at step {step}; records: {some_of(ids)}; "
-        f"{where}\n  remedy: lower trainer.learning_rate, or look at these records"
+        f"{what} is not finite at step {step}; {records}{where}\n"
+        f"  remedy: lower {rate}{', or look at these records' if ids else ''}"
     )
 
 

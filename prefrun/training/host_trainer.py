@@ -56,6 +56,11 @@ class HostTrainer(Trainer):
         return ()
 
     @property
+    def rate_key(self) -> str:
+        """What the user lowers if training diverges."""
+        return "trainer.learning_rate"
+
+    @property
     def own_parameters(self) -> list[Tensor]:
         """What is trained beside the model."""
         return []
@@ -67,7 +72,8 @@ class HostTrainer(Trainer):
 
     def not_finite(self, what: str, ids: tuple[str, ...]) -> NonFiniteError:
         """Return the error that WHAT is NaN or infinite."""
-        return NonFiniteError(complaint(what, self.state.global_step + 1, ids, self._root))
+        step = self.state.global_step + 1
+        return NonFiniteError(complaint(what, step, ids, self._root, self.rate_key))
 
     def keep(self, metrics: Mapping[str, Tensor]) -> None:
         """Remember a micro-batch's METRICS for the next log line."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy
 import torch
 from transformers import PrinterCallback, TrainerCallback
 
@@ -14,6 +18,16 @@ from prefrun.schema import TrainerConfig
 from prefrun.training.arguments import training_arguments
 from prefrun.training.step_loop import StepLoop
 from prefrun.training.step_trainer import StepTrainer
+
+PROCESSES = ("LOCAL_RANK", "RANK", "WORLD_SIZE")
+"""Environment variables by which accelerate finds the other processes of a job."""
+
+
+class StandaloneTrainer(StepTrainer):
+    """Writes no log lines."""
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Say nothing; the mean over processes would wait for others that do not train."""
 
 
 class Shown(TrainerCallback):
@@ -40,16 +54,39 @@ def optimise_alone(
 ) -> None:
     """Train LOOP's modules in place under SETTINGS, without checkpoints or log lines.
 
-    SHOW is called with the steps done and in all. torch's global random state is as before
-    afterwards. Raises PrefrunError if a loss or gradient is not finite.
+    SHOW is called with the steps done and in all. Global random states are as before afterwards.
+    Of a job in several processes, only this one trains. Raises PrefrunError if a loss or gradient
+    is not finite.
     """
     device = next(next(iter(loop.modules.values())).parameters()).device.type
-    with TemporaryDirectory() as folder, torch.random.fork_rng():
+    with TemporaryDirectory() as folder, _random_states_kept(), _in_one_process():
         arguments = training_arguments(settings, Path(folder), seed, device)
         arguments.save_strategy = "no"
-        trainer = StepTrainer(loop=loop, args=arguments, on_empty_step=settings.on_empty_step)
+        trainer = StandaloneTrainer(loop=loop, args=arguments, on_empty_step=settings.on_empty_step)
         trainer.remove_callback(PrinterCallback)
         trainer.add_callback(Shown(trainer, show))
         trainer.train()
     for module in loop.modules.values():
         module.eval()
+
+
+@contextmanager
+def _random_states_kept() -> Iterator[None]:
+    """Keep the global random states, which transformers' trainer sets anew."""
+    python, arrays = random.getstate(), numpy.random.get_state()
+    try:
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+            yield
+    finally:
+        random.setstate(python)
+        numpy.random.set_state(arrays)
+
+
+@contextmanager
+def _in_one_process() -> Iterator[None]:
+    """Hide the other processes of the job."""
+    hidden = {name: os.environ.pop(name) for name in PROCESSES if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(hidden)

@@ -52,6 +52,8 @@ class StepLoop(ABC):
     """Of Adam; None = those of trainer.optimizer."""
     schedule: Callable[[int], float] | None = None
     """The learning rate of each step, from 0, in place of the trainer's and its scheduler."""
+    rate_key: str = "trainer.learning_rate"
+    """The key of the learning rate, for errors."""
     is_part: bool = False
     """Whether it only prepares the run's training: its steps are not counted or logged."""
 

@@ -89,6 +89,11 @@ class StepTrainer(HostTrainer):
         """The records of the step."""
         return self._ids
 
+    @property
+    def rate_key(self) -> str:
+        """See `StepLoop.rate_key`."""
+        return self.loop.rate_key
+
     def create_optimizer(self, model: Any = None) -> torch.optim.Optimizer:
         """Give each module its learning rate and weight decay."""
         del model

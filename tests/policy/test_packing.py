@@ -117,6 +117,18 @@ def test_the_model_is_left_as_it_was():
     assert MODEL.config._attn_implementation == before
 
 
+def test_a_callers_own_mask_stands_beside_trees(make_model):
+    model = make_model("llama")
+    ids = torch.tensor([[5, 6, 7, 8]])
+    mask = torch.ones(1, 1, 4, 4, dtype=torch.bool).tril()
+    mask[..., 3, 1] = False
+    outside = model(input_ids=ids, attention_mask=mask).logits
+    with tree_attention(model):
+        assert torch.equal(model(input_ids=ids, attention_mask=mask).logits, outside)
+        with pytest.raises(ValueError, match="layout"):
+            model(input_ids=ids)
+
+
 def test_two_runs_give_the_same_bits(make_model):
     model = make_model("llama")
     tree = TokenisedTree("x", (5, 6), ((6, 7, 8), (8, 9)), ((3,), (2,)), NOT_CUT)

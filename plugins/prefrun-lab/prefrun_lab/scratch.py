@@ -9,6 +9,7 @@ import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from filelock import FileLock
@@ -113,6 +114,8 @@ def _make(split: DataSplit, config: ScratchModelConfig, folder: Path) -> None:
         learn(model, trees, config, tokenizer.pad_token_id, show)
     staging = folder.with_suffix(".incomplete")
     shutil.rmtree(staging, ignore_errors=True)
+    saving: Any = model  # transformers would leave it to the first of a job's processes
+    saving.should_save_on_this_rank = lambda is_main_process: True
     with no_progress_bar():
         model.save_pretrained(staging)
     tokenizer.save_pretrained(staging)

@@ -157,7 +157,7 @@ class GrocoViewsConfig:
     batch_size: int = 128
     """Items per step, >= 2."""
     learning_rate: float = 1e-3
-    """Of Adam, > 0."""
+    """Constant, > 0."""
     knn: int = 20
     """Neighbours that vote in the evaluation, >= 1."""
     knn_temperature: float = 0.07

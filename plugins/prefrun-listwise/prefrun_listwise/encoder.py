@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
-Loss = Callable[[Sequence[Tensor]], Tensor]
+from prefrun.algorithm import LossOutput
+from prefrun.training.step_loop import MicroBatch, StepLoop
+from prefrun_listwise.config import GrocoViewsConfig
+
+Loss = Callable[[Sequence[Tensor]], LossOutput]
 
 
 def make_encoder(features: int, hidden: int, width: int, seed: int) -> torch.nn.Sequential:
@@ -25,32 +30,40 @@ def random_view(items: Tensor, noise: float, drop: float, generator: torch.Gener
     return noisy * (torch.rand(items.shape, generator=generator) >= drop)
 
 
-def train_encoder(
-    encoder: torch.nn.Module,
-    items: Tensor,
-    loss_of: Loss,
-    *,
-    views: int,
-    noise: float,
-    drop: float,
-    steps: int,
-    batch_size: int,
-    learning_rate: float,
-    seed: int,
-) -> Iterator[tuple[int, Tensor, list[Tensor]]]:
-    """Train in place with Adam; yield step, loss and the embeddings of the views after each step.
+class EncoderTraining(StepLoop):
+    """Each step embeds new views of a random batch."""
 
-    items: [N, F] standardised, N >= batch_size. loss_of takes V embeddings [B, D].
-    """
-    generator = torch.Generator().manual_seed(seed)
-    optimizer = torch.optim.Adam(encoder.parameters(), lr=learning_rate)
-    for step in range(1, steps + 1):
-        chosen = torch.randperm(len(items), generator=generator)[:batch_size]
-        embeddings = [
-            encoder(random_view(items[chosen], noise, drop, generator)) for _ in range(views)
-        ]
-        loss = loss_of(embeddings)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-        yield step, loss.detach(), [each.detach() for each in embeddings]
+    rate_key = "algo.learning_rate"
+
+    def __init__(
+        self,
+        encoder: torch.nn.Module,
+        items: Tensor,
+        ids: Sequence[str],
+        loss_of: Loss,
+        config: GrocoViewsConfig,
+        seed: int,
+    ) -> None:
+        """items: [N, F] standardised, N >= batch_size. loss_of takes V embeddings [B, D]."""
+        self.modules, self.steps = {"encoder": encoder}, config.steps
+        self.schedule = lambda step: config.learning_rate
+        self.encoder, self.items, self.ids, self.loss_of = encoder, items, ids, loss_of
+        self.config, self.draw = config, torch.Generator().manual_seed(seed)
+
+    def step(self, number: int) -> Sequence[MicroBatch]:
+        """Return the views of the next batch."""
+        del number
+        keys = self.config
+        chosen = torch.randperm(len(self.items), generator=self.draw)[: keys.batch_size]
+        batch = self.items[chosen]
+        views = [random_view(batch, keys.noise, keys.drop, self.draw) for _ in range(keys.views)]
+        ids = tuple(self.ids[index] for index in chosen.tolist())
+        return [MicroBatch(lambda: self.loss_of([self.encoder(view) for view in views]), ids=ids)]
+
+    def state(self) -> dict[str, Any]:
+        """Return where the random numbers are."""
+        return {"draw": self.draw.get_state()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on with these random numbers."""
+        self.draw.set_state(state["draw"])

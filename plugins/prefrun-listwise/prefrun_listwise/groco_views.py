@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from prefrun import ConfigError, DataError
-from prefrun.algorithm import Outcome, RunAlgorithm
+from prefrun.algorithm import LOOP_KEYS, LossOutput, Outcome, RunAlgorithm, Term
 from prefrun.evaluation.evaluator import Estimate
 from prefrun.evaluation.interval import mean_with_interval
 from prefrun.records.split import DataSplit
@@ -20,12 +20,11 @@ from prefrun.reward import Reward
 from prefrun.training.services import Services
 from prefrun_listwise.config import ViewLoss
 from prefrun_listwise.contrast import groco_loss, nt_xent_loss, separation, similarity_groups
-from prefrun_listwise.encoder import make_encoder, train_encoder
+from prefrun_listwise.encoder import EncoderTraining, make_encoder
 from prefrun_listwise.neighbours import nearest_classes
 
 VECTOR = "vector"
 """Key in a record's metadata."""
-LOG_EVERY = 20
 CARD = """
 GroCo on embeddings: Learning by Sorting, Self-supervised Learning with Group Ordering Constraints
 Shvetsova, Petersen, Kukleva, Schiele, Kuehne, arXiv 2301.02009 (ICCV 2023). No language model.
@@ -58,7 +57,7 @@ class GrocoViews(RunAlgorithm):
         )
     }
     uses_model = False
-    trainer_keys = frozenset()
+    trainer_keys = LOOP_KEYS
     instead: ClassVar = {
         "max_steps": "algo.steps",
         "batch_size": "algo.batch_size",
@@ -90,7 +89,7 @@ class GrocoViews(RunAlgorithm):
             )
 
     def run(self, services: Services) -> Outcome:
-        """Train and evaluate the encoder; a resumed run begins anew, which takes seconds."""
+        """Train and evaluate the encoder."""
         config, data, seed = self.config, services.data, services.run.seed
         train, test = (_vectors(part) for part in (data.train, data.test))
         centre, scale = train.mean(0), train.std(0).clamp(min=1e-6)
@@ -100,24 +99,8 @@ class GrocoViews(RunAlgorithm):
             "knn_accuracy/features": self._accuracy((train, test), services),
             "knn_accuracy/untrained": self._accuracy(_embed(encoder, train, test), services),
         }
-        states = train_encoder(
-            encoder,
-            train,
-            self._loss,
-            views=config.views,
-            noise=config.noise,
-            drop=config.drop,
-            steps=config.steps,
-            batch_size=config.batch_size,
-            learning_rate=config.learning_rate,
-            seed=seed,
-        )
-        for step, loss, views in states:
-            if step % LOG_EVERY == 0 or step == config.steps:
-                groups = similarity_groups(views, 0, config.topk_neg)
-                numbers = {name: value.item() for name, value in separation(*groups).items()}
-                services.log(step, {"loss": loss.item(), **numbers})
-                services.step_done(step, config.steps)
+        ids = [tree.id for tree in data.train]
+        services.optimise(EncoderTraining(encoder, train, ids, self._loss, config, seed))
         self._weights = encoder.state_dict()
         before = {"knn_accuracy": measured["knn_accuracy/untrained"]}
         measured["knn_accuracy"] = self._accuracy(_embed(encoder, train, test), services)
@@ -128,11 +111,14 @@ class GrocoViews(RunAlgorithm):
         """Write the encoder's weights."""
         save_file(self._weights, folder / "encoder.safetensors")
 
-    def _loss(self, views: Sequence[Tensor]) -> Tensor:
+    def _loss(self, views: Sequence[Tensor]) -> LossOutput:
         config = self.config
         if config.loss is ViewLoss.nt_xent:
-            return nt_xent_loss(views, config.temperature)
-        return groco_loss(views, config.topk_neg, config.steepness, config.stop_grad)
+            loss = nt_xent_loss(views, config.temperature)
+        else:
+            loss = groco_loss(views, config.topk_neg, config.steepness, config.stop_grad)
+        groups = similarity_groups([view.detach() for view in views], 0, config.topk_neg)
+        return LossOutput({"views": Term(loss[None], loss.new_ones(1))}, separation(*groups))
 
     def _accuracy(self, parts: tuple[Tensor, Tensor], services: Services) -> Estimate:
         """Share of the second PART's items whose class their neighbours in the first vote for."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -18,10 +19,26 @@ from prefrun_listwise.data_config import LatentClassesConfig
 from prefrun_listwise.groco_views import GrocoViews
 from prefrun_listwise.latent_classes import LatentClasses
 
+COMMON = ("algo=groco_views", "data=latent_classes", "data.train=600", "data.test=200")
+DIES = """
+import os, signal, sys
+from prefrun.cli import main
+from prefrun_listwise.encoder import EncoderTraining
+
+step = EncoderTraining.step
+
+def dying(self, number):
+    if number == 17:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return step(self, number)
+
+EncoderTraining.step = dying
+sys.exit(main(sys.argv[1:]))
+"""
+
 
 def run(folder, *words):
-    common = ["algo=groco_views", "data=latent_classes", "data.train=600", "data.test=200"]
-    command = [sys.executable, "-m", "prefrun", *common, f"output_dir={folder}", *words]
+    command = [sys.executable, "-m", "prefrun", *COMMON, f"output_dir={folder}", *words]
     subprocess.run(command, check=True, capture_output=True)
     return json.loads((folder / "summary.json").read_text())["metrics"]
 
@@ -42,6 +59,28 @@ def test_a_run_trains_an_encoder_that_knows_more_than_an_untrained_one(tmp_path)
     ]
     losses = [line["loss"] for line in read_metrics(tmp_path / "one" / "metrics.jsonl")]
     assert losses[-1] < losses[0]
+
+
+def test_a_killed_run_goes_on_to_the_same_numbers(tmp_path):
+    words = ["algo.steps=24", "algo.batch_size=64", "trainer.checkpoint_steps=10"]
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    measured = run(whole, *words)
+    command = [sys.executable, "-c", DIES, *COMMON, *words, f"output_dir={cut}"]
+    assert subprocess.run(command, capture_output=True).returncode == -signal.SIGKILL
+    assert [line["step"] for line in read_metrics(cut / "metrics.jsonl")] == [5, 10, 15]
+    subprocess.run([sys.executable, "-m", "prefrun", "resume", str(cut)], check=True)
+    assert read_metrics(cut / "metrics.jsonl") == read_metrics(whole / "metrics.jsonl")
+    assert json.loads((cut / "summary.json").read_text())["metrics"] == measured
+    one, other = (load_file(path / "groco_views" / "encoder.safetensors") for path in (whole, cut))
+    assert all((one[name] == other[name]).all() for name in one)
+
+
+def test_activations_cannot_be_computed_again(tmp_path):
+    word = "trainer.gradient_checkpointing=true"
+    command = [sys.executable, "-m", "prefrun", *COMMON, word, f"output_dir={tmp_path / 'run'}"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert word in done.stderr
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from prefrun.algorithm import TRAINER_KEYS, LossAlgorithm, Outcome, RunAlgorithm
+from prefrun.algorithm import LOOP_KEYS, TRAINER_KEYS, LossAlgorithm, Outcome, RunAlgorithm
 from prefrun.base_algorithm import build_loss
 from prefrun.console import console
 from prefrun.errors import ConfigError
@@ -72,17 +72,6 @@ reward gives a low weight even where that objective should decide (a harmful pro
 target_source=chosen_minus_rejected is a remedy that is not the paper's.
 """
 
-OF_LOOP = frozenset(
-    {
-        "optimizer",
-        "max_grad_norm",
-        "logging_steps",
-        "checkpoint_steps",
-        "keep_checkpoints",
-        "on_empty_step",
-    }
-)
-"""Keys of `trainer` that count if the adapter is all that is trained."""
 OF_ADAPTER = {
     "max_steps": "algo.epochs",
     "epochs": "algo.epochs",
@@ -99,7 +88,7 @@ def keys_read(config: OrchestratorConfig) -> frozenset[str]:
     if config.stage2 is not Stage2.none:
         return TRAINER_KEYS
     trains_adapter = not config.weights and config.adapter is None
-    return OF_LOOP if trains_adapter else frozenset()
+    return LOOP_KEYS - {"weight_decay"} if trains_adapter else frozenset()
 
 
 class Orchestrator(RunAlgorithm):

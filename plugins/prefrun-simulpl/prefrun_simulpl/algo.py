@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from prefrun import ConfigError
-from prefrun.algorithm import LENGTH_KEYS, Outcome, RunAlgorithm
+from prefrun.algorithm import LENGTH_KEYS, LOOP_KEYS, Outcome, RunAlgorithm
 from prefrun.console import console, progress
 from prefrun.records.split import DataSplit
 from prefrun.reward import Reward
@@ -17,10 +17,9 @@ from prefrun_simulpl.config import ReadPolicy
 from prefrun_simulpl.model import SimtForCausalLM, learn_vocabulary, translation_model
 from prefrun_simulpl.pair_records import reference_of
 from prefrun_simulpl.pairs import Pair, build_pairs, read_pairs, write_pairs
-from prefrun_simulpl.preference import PreferenceLoss
+from prefrun_simulpl.preference import Preference
 from prefrun_simulpl.streaming import Translator
-from prefrun_simulpl.supervised import SupervisedLoss, sentence_pairs
-from prefrun_simulpl.training import Phase, inverse_square_root, optimise
+from prefrun_simulpl.supervised import Supervised, sentence_pairs
 from prefrun_simulpl.vocabulary import Vocabulary
 
 FOLDER, SUPERVISED, PAIRS = "simulpl", "supervised", "pairs.jsonl"
@@ -60,9 +59,7 @@ class SimulPL(RunAlgorithm):
     """Supervised start, preference pairs, SimulDPO; or a wait-k or full-sentence baseline."""
 
     card = CARD
-    trainer_keys = LENGTH_KEYS | {
-        *("weight_decay", "max_grad_norm", "logging_steps", "checkpoint_steps", "keep_checkpoints"),
-    }
+    trainer_keys = LENGTH_KEYS | LOOP_KEYS | {"gradient_checkpointing", "compile"}
     instead: ClassVar = {
         "max_steps": "algo.supervised.steps and algo.preference.steps",
         "batch_size": "algo.supervised.batch_tokens and algo.preference.batch_size",
@@ -100,25 +97,19 @@ class SimulPL(RunAlgorithm):
         self._supervised(services, model, vocabulary)
         if self.config.policy is ReadPolicy.confidence and self.config.preference.steps:
             pairs = self._pairs(services, model, vocabulary)
-            self._preference(services, model, vocabulary, pairs)
+            loop = Preference(model, vocabulary, pairs, self.config, services.run.seed)
+            services.optimise(loop)
         return Outcome(policy=services.policy())
 
     def _supervised(
         self, services: Services, model: SimtForCausalLM, vocabulary: Vocabulary
     ) -> None:
-        keys, folder = self.config.supervised, services.run.output_dir / FOLDER / SUPERVISED
-        if folder.exists():
-            model.load_state_dict(SimtForCausalLM.from_pretrained(folder).state_dict())
-        elif keys.steps:
+        folder = services.run.output_dir / FOLDER / SUPERVISED
+        if self.config.supervised.steps:
             pairs = sentence_pairs(services.data.train, vocabulary)
-            phase = Phase(
-                "supervised",
-                keys.steps,
-                0,
-                inverse_square_root(keys.learning_rate, keys.warmup_steps),
-                SupervisedLoss(model, pairs, self.config, services.run.seed),
-            )
-            optimise(services, model, phase)
+            services.optimise(Supervised(model, pairs, self.config, services.run.seed))
+        if folder.exists():  # its last checkpoint may be gone by now
+            model.load_state_dict(SimtForCausalLM.from_pretrained(folder).state_dict())
         model.config.trained_for = {
             "policy": self.config.policy.name,
             "threshold": self.config.threshold,
@@ -140,23 +131,6 @@ class SimulPL(RunAlgorithm):
         pairs = read_pairs(path)
         console.print(f"  pairs   {len(pairs)} of {len(services.data.train)} records", markup=False)
         return pairs
-
-    def _preference(
-        self,
-        services: Services,
-        model: SimtForCausalLM,
-        vocabulary: Vocabulary,
-        pairs: list[Pair],
-    ) -> None:
-        keys = self.config.preference
-        phase = Phase(
-            "preference",
-            keys.steps,
-            self.config.supervised.steps,
-            lambda step: keys.learning_rate,
-            PreferenceLoss(model, vocabulary, pairs, self.config, services.run.seed),
-        )
-        optimise(services, model, phase)
 
 
 def _save_folder(services: Services, folder: Path) -> None:

@@ -2,31 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
+from prefrun.algorithm import LossOutput
+from prefrun.training.step_loop import MicroBatch, StepLoop
 from prefrun_simulpl.config import Latency, SimulPLConfig
 from prefrun_simulpl.expected_delay import expected_delays
 from prefrun_simulpl.latency import average_lagging, average_proportion
 from prefrun_simulpl.layout import Row, Target, add_target, source_row, token_delays
 from prefrun_simulpl.model import SimtForCausalLM
 from prefrun_simulpl.pairs import Pair, Scheduled
-from prefrun_simulpl.scoring import RowStates, TargetLogps, score_targets
+from prefrun_simulpl.scoring import RowStates, score_targets
 from prefrun_simulpl.simuldpo import simuldpo_losses, simuldpo_rewards
-from prefrun_simulpl.training import shuffled
+from prefrun_simulpl.training import BETAS, output, shuffled
 from prefrun_simulpl.vocabulary import Vocabulary
 
 Reference = tuple[Tensor, Tensor]
 """[2, T] log-probs of tokens and of actions of one pair, chosen first, on the CPU."""
 
 
-class PreferenceLoss:
-    """The loss of each step, a function of the step only.
+@dataclass(slots=True)
+class LaidOut:
+    """Both translations of some pairs, in rows."""
+
+    rows: list[Row] = field(default_factory=list)
+    targets: list[tuple[int, Target]] = field(default_factory=list)
+    """(row, translation), chosen and rejected in turn."""
+    sources: list[int] = field(default_factory=list)
+    """Words of each one's source."""
+
+
+class Preference(StepLoop):
+    """The training of phase 3. Each step is a function of its number only.
 
     The reference is the model as it is when this is made; its log-probs are kept.
     """
+
+    name = "preference"
+    betas = BETAS
+    rate_key = "algo.preference.learning_rate"
 
     def __init__(
         self,
@@ -36,15 +54,31 @@ class PreferenceLoss:
         config: SimulPLConfig,
         seed: int,
     ) -> None:
+        rate = config.preference.learning_rate
+        self.modules, self.steps = {"model": model}, config.preference.steps
+        self.schedule = lambda step: rate
         self.model, self.vocabulary, self.pairs = model, vocabulary, pairs
         self.config, self.seed = config, seed
         self._latency = torch.tensor([self._latencies(pair) for pair in pairs])
         self._reference = self._reference_logps()
 
-    def __call__(self, step: int) -> tuple[Tensor, Mapping[str, float]]:
-        """Return the mean loss of the pairs of STEP, and numbers to log."""
-        keys, chosen = self.config.preference, self._batch(step)
-        logps, rows = self._score([self.pairs[index] for index in chosen], grid=True)
+    def step(self, number: int) -> Sequence[MicroBatch]:
+        """Return the pairs of step NUMBER, laid out in rows."""
+        chosen = self._batch(number)
+        pairs = [self.pairs[index] for index in chosen]
+        laid_out = self._lay_out(pairs, grid=self.config.preference.expected_latency > 0)
+        return [
+            MicroBatch(
+                lambda: self._loss(chosen, laid_out),
+                ids=tuple(pair.id for pair in pairs),
+                tokens=sum(len(row.ids) for row in laid_out.rows),
+            )
+        ]
+
+    def _loss(self, chosen: Sequence[int], laid_out: LaidOut) -> LossOutput:
+        """Return the mean loss of the pairs CHOSEN."""
+        keys, states = self.config.preference, RowStates(self.model, laid_out.rows)
+        logps = score_targets(states, laid_out.targets, laid_out.sources)
         device = logps.tokens.device
         reference = [self._reference[index] for index in chosen]
         tokens, actions = (
@@ -65,10 +99,10 @@ class PreferenceLoss:
         loss = simuldpo_losses(rewards, latency, alpha=keys.alpha).mean()
         metrics = _metrics(rewards.detach(), latency)
         if keys.expected_latency:
-            proportion = self._expected(*rows)
+            proportion = self._expected(states, laid_out.targets)
             loss = loss + keys.expected_latency * proportion
-            metrics["expected_proportion"] = proportion.item()
-        return loss, {"loss": loss.item(), **metrics}
+            metrics["expected_proportion"] = proportion
+        return output(self.name, loss, metrics)
 
     def _batch(self, step: int) -> list[int]:
         size = min(self.config.preference.batch_size, len(self.pairs))
@@ -77,12 +111,9 @@ class PreferenceLoss:
         start = step % per_epoch * size
         return order[start : start + size]
 
-    def _score(
-        self, pairs: Sequence[Pair], *, grid: bool
-    ) -> tuple[TargetLogps, tuple[RowStates, list[tuple[int, Target]]]]:
-        """Score chosen and rejected of PAIRS, in turn. GRID: lay out the regulariser's places."""
-        rows, targets, sources = list[Row](), list[tuple[int, Target]](), list[int]()
-        asked = grid and self.config.preference.expected_latency > 0
+    def _lay_out(self, pairs: Sequence[Pair], *, grid: bool) -> LaidOut:
+        """Lay out chosen and rejected of PAIRS. GRID: the regulariser's places, too."""
+        result = LaidOut()
         for number, pair in enumerate(pairs):
             source = self.vocabulary.split(pair.source)
             row = source_row(source)
@@ -96,13 +127,12 @@ class PreferenceLoss:
                     source=len(source),
                     probes=True,
                     min_source=self.config.min_source,
-                    grid=asked and side is pair.chosen,
+                    grid=grid and side is pair.chosen,
                 )
-                targets.append((number, added))
-                sources.append(len(source))
-            rows.append(row)
-        states = RowStates(self.model, rows)
-        return score_targets(states, targets, sources), (states, targets)
+                result.targets.append((number, added))
+                result.sources.append(len(source))
+            result.rows.append(row)
+        return result
 
     def _expected(self, states: RowStates, targets: Sequence[tuple[int, Target]]) -> Tensor:
         """Return the mean expected average proportion of the chosen translations."""
@@ -118,7 +148,9 @@ class PreferenceLoss:
     def _reference_logps(self) -> list[Reference]:
         size, kept = self.config.preference.batch_size, list[Reference]()
         for start in range(0, len(self.pairs), size):
-            logps, _ = self._score(self.pairs[start : start + size], grid=False)
+            laid_out = self._lay_out(self.pairs[start : start + size], grid=False)
+            states = RowStates(self.model, laid_out.rows)
+            logps = score_targets(states, laid_out.targets, laid_out.sources)
             tokens, actions = (
                 values.view(-1, 2, values.shape[-1]).cpu()
                 for values in (logps.tokens, logps.actions)
@@ -144,13 +176,13 @@ def _padded(values: Sequence[Tensor], length: int) -> Tensor:
     return filled[..., :length]
 
 
-def _metrics(rewards: Tensor, latency: Tensor) -> dict[str, float]:
+def _metrics(rewards: Tensor, latency: Tensor) -> dict[str, Tensor]:
     margins = rewards[:, 0] - rewards[:, 1]
     return {
-        "rewards/chosen": rewards[:, 0].mean().item(),
-        "rewards/rejected": rewards[:, 1].mean().item(),
-        "rewards/margins": margins.mean().item(),
-        "rewards/accuracies": (margins > 0).float().mean().item(),
-        "latency/chosen": latency[:, 0].mean().item(),
-        "latency/rejected": latency[:, 1].mean().item(),
+        "rewards/chosen": rewards[:, 0].mean(),
+        "rewards/rejected": rewards[:, 1].mean(),
+        "rewards/margins": margins.mean(),
+        "rewards/accuracies": (margins > 0).float().mean(),
+        "latency/chosen": latency[:, 0].mean(),
+        "latency/rejected": latency[:, 1].mean(),
     }

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from prefrun.cli import main
-from prefrun_simulpl import training
 
 WORDS = [
     "algo=simulpl",
@@ -69,7 +70,7 @@ def test_a_run_goes_through_three_phases(finished) -> None:
 @pytest.mark.parametrize("cut", [2, 4, 7])
 def test_a_cut_run_goes_on_to_the_same_weights(monkeypatch, finished, tmp_path, cut) -> None:
     run = tmp_path / "cut"
-    step = training.torch.optim.AdamW.step
+    step = torch.optim.AdamW.step
     calls = []
 
     def breaking(self, *arguments):
@@ -78,11 +79,11 @@ def test_a_cut_run_goes_on_to_the_same_weights(monkeypatch, finished, tmp_path, 
             raise KeyboardInterrupt
         return step(self, *arguments)
 
-    monkeypatch.setattr(training.torch.optim.AdamW, "step", breaking)
+    monkeypatch.setattr(torch.optim.AdamW, "step", breaking)
     monkeypatch.setattr(sys, "argv", ["prefrun", *WORDS, f"output_dir={run}"])
     with pytest.raises(BaseException):  # noqa: B017, PT011 - what Ctrl-C becomes is the host's
         assert not main()
-    monkeypatch.setattr(training.torch.optim.AdamW, "step", step)
+    monkeypatch.setattr(torch.optim.AdamW, "step", step)
     prefrun(monkeypatch, "resume", str(run))
     one, other = (load_file(path / "model" / "model.safetensors") for path in (finished, run))
     assert all((one[name] == other[name]).all() for name in one)
@@ -91,7 +92,7 @@ def test_a_cut_run_goes_on_to_the_same_weights(monkeypatch, finished, tmp_path, 
 
 def test_sigterm_saves_the_step_it_falls_into(monkeypatch, finished, tmp_path) -> None:
     run = tmp_path / "cut"
-    step = training.torch.optim.AdamW.step
+    step = torch.optim.AdamW.step
     calls = []
 
     def terminated(self, *arguments):
@@ -100,12 +101,52 @@ def test_sigterm_saves_the_step_it_falls_into(monkeypatch, finished, tmp_path) -
             os.kill(os.getpid(), signal.SIGTERM)
         return step(self, *arguments)
 
-    monkeypatch.setattr(training.torch.optim.AdamW, "step", terminated)
+    monkeypatch.setattr(torch.optim.AdamW, "step", terminated)
     assert main([*WORDS, "trainer.checkpoint_steps=50", f"output_dir={run}"]) == 143
-    monkeypatch.setattr(training.torch.optim.AdamW, "step", step)
-    assert [path.name for path in (run / "checkpoints").iterdir()] == ["checkpoint-2"]
+    monkeypatch.setattr(torch.optim.AdamW, "step", step)
+    assert [str(path.relative_to(run)) for path in run.glob("checkpoints/*/*")] == [
+        "checkpoints/supervised/checkpoint-2"
+    ]
     prefrun(monkeypatch, "resume", str(run))
     assert lines(run) == lines(finished)
+
+
+DIES = """
+import os, signal, sys
+import torch
+from prefrun.cli import main
+
+step, left = torch.optim.AdamW.step, [int(sys.argv[1])]
+
+def dying(self, *arguments):
+    left[0] -= 1
+    if not left[0]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return step(self, *arguments)
+
+torch.optim.AdamW.step = dying
+sys.exit(main(sys.argv[2:]))
+"""
+
+
+def test_a_killed_run_goes_on_though_one_checkpoint_is_kept(monkeypatch, finished, tmp_path):
+    """Those of phase 1 are gone in phase 3, which needs its end for the reference."""
+    run = tmp_path / "killed"
+    words = [*WORDS, "trainer.checkpoint_steps=2", "trainer.keep_checkpoints=1"]
+    command = [sys.executable, "-c", DIES, "8", *words, f"output_dir={run}"]
+    assert subprocess.run(command, capture_output=True).returncode == -signal.SIGKILL
+    assert [path.parent.name for path in run.glob("checkpoints/*/*")] == ["preference"]
+    prefrun(monkeypatch, "resume", str(run))
+    one, other = (load_file(path / "model" / "model.safetensors") for path in (finished, run))
+    assert all((one[name] == other[name]).all() for name in one)
+    assert lines(run) == lines(finished)
+
+
+def test_activations_computed_again_change_no_loss(monkeypatch, finished, tmp_path) -> None:
+    run = tmp_path / "again"
+    prefrun(monkeypatch, *WORDS, "trainer.gradient_checkpointing=true", f"output_dir={run}")
+    losses, again = ([line["loss"] for line in lines(path)] for path in (finished, run))
+    assert again == pytest.approx(losses)
 
 
 @pytest.mark.parametrize("policy", ["wait_k", "full_sentence"])

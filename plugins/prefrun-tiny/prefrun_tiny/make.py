@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 
+from prefrun.training.standalone import optimise_alone
 from prefrun_tiny.corpus import MIXED, RIGHT, batches, texts
 from prefrun_tiny.measure import quality
 from prefrun_tiny.tokenizer import END_ID, PAD_ID, save_tokenizer, train_tokenizer
-from prefrun_tiny.training import build_model, train
+from prefrun_tiny.training import SETTINGS, Answers, build_model
 
 STEPS, TOKENS_PER_STEP = 4500, 2048
 RIGHT_SHARE = 0.6
@@ -49,7 +50,7 @@ def make(output: Path, seed: int, steps: int = STEPS) -> None:
     model: Any = build_model(tokenizer.get_vocab_size(), PAD_ID, END_ID)
     first = islice(batches(tokenizer, 2 * seed, RIGHT, TOKENS_PER_STEP), int(RIGHT_SHARE * steps))
     then = batches(tokenizer, 2 * seed + 1, MIXED, TOKENS_PER_STEP)
-    train(model, chain(first, then), PAD_ID, steps, print)
+    optimise_alone(Answers(model, chain(first, then), PAD_ID, steps, print), SETTINGS, seed)
     model.half().save_pretrained(output)
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
+from prefrun.algorithm import LossOutput, Term
+from prefrun.schema import TrainerConfig
+from prefrun.training.step_loop import MicroBatch, StepLoop
 from prefrun_tiny.corpus import Example
 from prefrun_tiny.tokenizer import MAX_TOKENS
 
@@ -16,7 +20,10 @@ if TYPE_CHECKING:
     from transformers import LlamaForCausalLM
 
 IGNORED = -100
-PEAK_RATE, WARM_UP, DECAY, CLIP = 3e-3, 100, 0.05, 1.0
+PEAK_RATE, WARM_UP = 3e-3, 100
+SETTINGS = TrainerConfig(weight_decay=0.05, optimizer="adamw_torch")
+REPORTED = 100
+"""Steps between two reports."""
 
 
 def build_model(vocabulary: int, pad: int, end: int) -> LlamaForCausalLM:
@@ -41,32 +48,43 @@ def build_model(vocabulary: int, pad: int, end: int) -> LlamaForCausalLM:
     return LlamaForCausalLM(config)
 
 
-def train(
-    model: LlamaForCausalLM,
-    source: Iterator[list[Example]],
-    pad: int,
-    steps: int,
-    report: Callable[[str], None],
-) -> None:
-    """Minimise the negative log-likelihood of the answers, with AdamW and a cosine schedule."""
-    matrices = [weight for weight in model.parameters() if weight.dim() > 1]
-    vectors = [weight for weight in model.parameters() if weight.dim() < 2]
-    groups = [{"params": matrices, "weight_decay": DECAY}, {"params": vectors, "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=PEAK_RATE, betas=(0.9, 0.98))
-    model.train()
-    mean, began = math.nan, time.monotonic()
-    for step in range(steps):
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(step, steps)
-        ids, mask, labels = collate(next(source), pad)
-        loss = model(input_ids=ids, attention_mask=mask, labels=labels).loss
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), CLIP)
-        optimizer.step()
-        optimizer.zero_grad()
-        mean = loss.item() if step == 0 else 0.98 * mean + 0.02 * loss.item()
-        if (step + 1) % 100 == 0 or step + 1 == steps:
-            report(f"step {step + 1}/{steps} loss {mean:.4f} {time.monotonic() - began:.0f} s")
+class Answers(StepLoop):
+    """Minimises the negative log-likelihood of the answers, with a cosine schedule."""
+
+    betas = (0.9, 0.98)
+    rate_key = "PEAK_RATE"
+
+    def __init__(
+        self,
+        model: LlamaForCausalLM,
+        source: Iterator[list[Example]],
+        pad: int,
+        steps: int,
+        report: Callable[[str], None],
+    ) -> None:
+        self.modules, self.steps = {"model": model}, steps
+        self.schedule = lambda step: learning_rate(step, steps)
+        self.model, self.source, self.pad, self.report = model, source, pad, report
+        self._mean, self._began = math.nan, time.monotonic()
+
+    def step(self, number: int) -> Sequence[MicroBatch]:
+        """Return the next batch."""
+        del number
+        batch = next(self.source)
+        return [MicroBatch(lambda: self._loss(batch))]
+
+    def _loss(self, batch: list[Example]) -> LossOutput:
+        ids, mask, labels = collate(batch, self.pad)
+        loss = self.model(input_ids=ids, attention_mask=mask, labels=labels).loss
+        return LossOutput({"answers": Term(loss[None], torch.ones(1))}, sums={"loss": loss})
+
+    def step_done(self, number: int, sums: Mapping[str, Tensor]) -> None:
+        """Report the loss, a moving average."""
+        loss = sums["loss"].item()
+        self._mean = loss if number == 0 else 0.98 * self._mean + 0.02 * loss
+        done, seconds = number + 1, time.monotonic() - self._began
+        if done % REPORTED == 0 or done == self.steps:
+            self.report(f"step {done}/{self.steps} loss {self._mean:.4f} {seconds:.0f} s")
 
 
 def learning_rate(step: int, steps: int) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -10,10 +11,15 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from prefrun.algorithm import LossOutput, Term
+from prefrun.schema import TrainerConfig
+from prefrun.training.standalone import optimise_alone
+from prefrun.training.step_loop import MicroBatch, StepLoop
 from prefrun_tpo.chain import draw, parse, solve, verify
 from prefrun_tpo.chain_tokenizer import END_ID, MAX_TOKENS, PAD_ID, make_tokenizer, save_tokenizer
 
-STEPS, BATCH, PEAK_RATE, WARM_UP = 350, 64, 3e-3, 50
+STEPS, BATCH, PEAK_RATE, WARM_UP = 380, 64, 3e-3, 50
+SETTINGS = TrainerConfig(weight_decay=0.01, optimizer="adamw_torch")
 CHAIN_STEPS, ERROR_RATE = 4, 0.3
 MEASURED, MEASURED_EVERY = 256, 50
 IGNORED = -100
@@ -39,24 +45,40 @@ def make(output: Path, seed: int, steps: int = STEPS) -> None:
     torch.manual_seed(seed)
     output.mkdir(parents=True, exist_ok=True)
     save_tokenizer(output)
-    tokenizer, rng = make_tokenizer(), Random(f"prefrun/chain model {seed}")
+    tokenizer = make_tokenizer()
     model = build_model(tokenizer.get_vocab_size())
-    optimizer = torch.optim.AdamW(model.parameters(), lr=PEAK_RATE, weight_decay=0.01)
-    for step in range(steps):
-        for group in optimizer.param_groups:
-            group["lr"] = PEAK_RATE * min(1.0, (step + 1) / WARM_UP)
-        ids, labels = batch(tokenizer, rng)
-        loss = model(input_ids=ids, labels=labels).loss
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        if (step + 1) % MEASURED_EVERY == 0 or step + 1 == steps:
-            right = greedy_accuracy(model, tokenizer)
-            print(
-                f"step {step + 1}/{steps} loss {loss.item():.3f} greedy answers right {right:.1%}"
-            )
+    loop = Solutions(model, tokenizer, Random(f"prefrun/chain model {seed}"), steps)
+    optimise_alone(loop, SETTINGS, seed)
     model.half().save_pretrained(output)
+
+
+class Solutions(StepLoop):
+    """Minimises the negative log-likelihood of noisy solutions."""
+
+    rate_key = "PEAK_RATE"
+
+    def __init__(self, model: Any, tokenizer: Any, rng: Random, steps: int) -> None:
+        self.modules, self.steps = {"model": model}, steps
+        self.schedule = lambda step: PEAK_RATE * min(1.0, (step + 1) / WARM_UP)
+        self.model, self.tokenizer, self.rng = model, tokenizer, rng
+
+    def step(self, number: int) -> Sequence[MicroBatch]:
+        """Return new exercises."""
+        del number
+        ids, labels = batch(self.tokenizer, self.rng)
+        return [MicroBatch(lambda: self._loss(ids, labels))]
+
+    def _loss(self, ids: Tensor, labels: Tensor) -> LossOutput:
+        loss = self.model(input_ids=ids, labels=labels).loss
+        return LossOutput({"solutions": Term(loss[None], torch.ones(1))}, sums={"loss": loss})
+
+    def step_done(self, number: int, sums: Mapping[str, Tensor]) -> None:
+        """Measure now and then."""
+        done = number + 1
+        if done % MEASURED_EVERY == 0 or done == self.steps:
+            right = greedy_accuracy(self.model, self.tokenizer)
+            loss = sums["loss"].item()
+            print(f"step {done}/{self.steps} loss {loss:.3f} greedy answers right {right:.1%}")
 
 
 def build_model(vocabulary: int) -> Any:

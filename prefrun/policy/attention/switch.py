@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from torch import Tensor
 from transformers import AttentionInterface
+from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
 from prefrun.policy.attention.dense import dense_attention
 from prefrun.policy.attention.flex import flex_tree_attention
@@ -104,8 +105,15 @@ def attend(
 ) -> tuple[Tensor, None]:
     """Attend as transformers asks it of an attention function; the layout replaces the mask.
 
+    A caller's own mask [B, 1 or heads, L, L], without trees, stands as it is.
     Raises ValueError for a model that does not pass the layout on, or has attention sinks.
     """
+    if tree_layout is None and attention_mask is not None:
+        plain: Any = ALL_ATTENTION_FUNCTIONS["sdpa"]
+        result: tuple[Tensor, None] = plain(
+            module, query, key, value, attention_mask, scaling=scaling, **rest
+        )
+        return result
     if tree_layout is None:
         raise ValueError(f"{type(module).__name__} did not pass on the trees' layout")
     if rest.get("s_aux") is not None:
