@@ -14,7 +14,7 @@ COMMON: Words = (
 """Words of every run."""
 STEPS: Words = ("trainer.max_steps=3", "trainer.batch_size=4", "trainer.logging_steps=1")
 LISTS: Words = ("data=ultrafeedback", "data.max_records=48")
-LINEAR: Words = ("algo=scorer", "algo.steps=6", "data=linear_world", "data.train=64")
+VECTORS: Words = ("data=linear_world", "data.train=64", "trainer.max_steps=6")
 ANNOTATORS: Words = ("data=noisy_annotators", "data.records=100", "data.test_records=50")
 SEVENS: Words = (
     *("data=count_sevens", "data.records=24", "data.test_records=8"),
@@ -132,18 +132,20 @@ ALONE: dict[str, Words] = {
         *("algo=lipo", "data=ultrafeedback", "data.max_records=24", "trainer.max_steps=-1"),
         *("trainer.epochs=1.5", "trainer.batch_size=8", "trainer.logging_steps=1"),
     ),
-    "scorer_dpo": (*LINEAR, "+algo.base_keys.beta=0.1"),
-    "scorer_mlp": (*LINEAR, "algo.base=lipo", "algo.hidden=8", "algo.optimizer=sgd"),
-    "scorer_steps": (*LINEAR, "algo.base=tpo"),
-    "scorer_mlp_steps": (*LINEAR, "algo.base=tpo", "algo.hidden=8"),
-    "scorer_groco": (*LINEAR, "algo.base=groco", "data.labels=bradley_terry", "data.flip=0.2"),
-    "scorer_schedule": (
-        *("algo=scorer", "algo.steps=6", "data=rated_items", "data.train=40", "data.test=4"),
-        *("algo.base=ranklist", "+algo.base_keys={score: mean_logp, steps_per_skip: 2}"),
+    "linear_dpo": ("algo=dpo", "model=linear", *VECTORS),
+    "mlp_lipo": ("algo=lipo", "model=mlp", "model.hidden=8", "trainer.optimizer=sgd", *VECTORS),
+    "linear_tpo": ("algo=tpo", "model=linear", *VECTORS),
+    "mlp_tpo": ("algo=tpo", "model=mlp", "model.hidden=8", *VECTORS),
+    "linear_groco": (
+        *("algo=groco", "model=linear", *VECTORS, "data.labels=bradley_terry", "data.flip=0.2"),
     ),
-    "scorer_lcpo": ("algo=scorer", "algo.steps=6", "algo.base=lcpo", *ANNOTATORS),
-    "scorer_da_dpo": (
-        *("algo=scorer", "algo.steps=6", "algo.base=da_dpo"),
+    "linear_ranklist": (
+        *("algo=ranklist", "model=linear", "data=rated_items", "data.train=40", "data.test=4"),
+        *("algo.score=mean_logp", "algo.steps_per_skip=2", "trainer.max_steps=6"),
+    ),
+    "linear_lcpo": ("algo=lcpo", "model=linear", "trainer.max_steps=6", *ANNOTATORS),
+    "linear_da_dpo": (
+        *("algo=da_dpo", "model=linear", "trainer.max_steps=6"),
         *("data=shortcut_pairs", "data.records=60", "data.test_records=40"),
     ),
     "groco_views": VIEWS,

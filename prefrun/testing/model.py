@@ -109,7 +109,6 @@ class Defaults:
     trainer: TrainerConfig = field(default_factory=TrainerConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     cache: CacheConfig = field(default_factory=CacheConfig)
-    seed: int = 0
 
 
 def needs_are_told_before_loading(subject: ModelSubject) -> None:

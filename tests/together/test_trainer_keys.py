@@ -136,7 +136,7 @@ OF_THE_HOST = ("sparsepo_common", "orchestrator", "groco_views", "simulpl")
 @pytest.mark.parametrize(
     "name",
     [
-        *("scorer_dpo", "groco_views", "apo_tabular", "rps_simulation", "grow_trees", "rps"),
+        *("linear_dpo", "groco_views", "apo_tabular", "rps_simulation", "grow_trees", "rps"),
         *("orchestrator", "orchestrator_online", "simulpl", "sparsepo_common", "lipo"),
     ],
 )
@@ -160,9 +160,12 @@ def test_a_run_reads_the_keys_it_honours(name, workplace, with_plugin):
             ("trainer.max_steps=5 does nothing with algo=rps", "leave out trainer.max_steps"),
         ),
         (
-            ("algo=scorer", "data=linear_world", "trainer.learning_rate=1", "trainer.compile=true"),
             (
-                "trainer.compile=True, trainer.learning_rate=1.0 do nothing with algo=scorer",
+                *("algo=groco_views", "data=latent_classes"),
+                *("trainer.learning_rate=1", "trainer.compile=true"),
+            ),
+            (
+                "trainer.compile=True, trainer.learning_rate=1.0 do nothing with algo=groco_views",
                 "set algo.learning_rate instead of trainer.learning_rate; "
                 "leave out trainer.compile",
             ),
