@@ -71,7 +71,8 @@ class OnlineTrainer(PreferenceTrainer):
 
     def __init__(self, *, made: StepRecords, **arguments: Any) -> None:
         super().__init__(**arguments)
-        self.made, self._collate = made, self.data_collator
+        self.made = made
+        self._collate: Any = self.data_collator
         self.data_collator = lambda numbers: {"step": torch.tensor(numbers)}
 
     def take(self, batches: Sequence[Any]) -> list[dict[str, Any]]:

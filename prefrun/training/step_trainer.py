@@ -122,7 +122,7 @@ class StepTrainer(HostTrainer):
         if self.loop.schedule is None:
             return super().create_scheduler(num_training_steps, optimizer)
         if self.lr_scheduler is None:
-            chosen = optimizer or self.optimizer
+            chosen: Any = optimizer or self.optimizer
             self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(chosen, self.loop.schedule)
             self._created_lr_scheduler = True
         return self.lr_scheduler
@@ -146,11 +146,13 @@ class StepTrainer(HostTrainer):
             problem = flaw_of_output(output, total.device, learns=True)
             if problem:
                 raise PluginError(f"{type(self.loop).__name__}.step: its loss {problem}")
-            weights = totals or {name: term.weights.sum() for name, term in output.terms.items()}
+            weights = totals
+            if weights is None:
+                weights = {name: float(term.weights.sum()) for name, term in output.terms.items()}
             if totals is None and not any(weights.values()):
                 self.report_empty(NOTHING_WEIGHED)
             shares = [
-                (term.values * term.weights).sum() / max(float(weights[name]), 1e-12)
+                (term.values * term.weights).sum() / max(weights[name], 1e-12)
                 for name, term in output.terms.items()
             ]
             loss = torch.stack(shares).sum()
