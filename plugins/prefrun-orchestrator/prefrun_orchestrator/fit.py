@@ -71,11 +71,11 @@ class AdapterFit(StepLoop):
         per_epoch = math.ceil(len(texts) / settings.batch_size)
         self.steps = max(1, round(settings.epochs * per_epoch))
         shuffle = torch.Generator().manual_seed(seed)
-        self._batches = [
-            batch.tolist()
-            for _ in range(math.ceil(self.steps / per_epoch))
-            for batch in torch.randperm(len(texts), generator=shuffle).split(settings.batch_size)
-        ]
+        self._batches: list[list[int]] = []
+        while len(self._batches) < self.steps:
+            order = torch.randperm(len(texts), generator=shuffle).tolist()
+            starts = range(0, len(order), settings.batch_size)
+            self._batches += [order[start : start + settings.batch_size] for start in starts]
 
     def step(self, number: int) -> list[MicroBatch]:
         """Take the prompts of step NUMBER."""

@@ -53,9 +53,9 @@ class OnlineTraining(StepLoop):
         """Answer the step's prompts `group_size` times each, and reward the answers."""
         prompts, group = self._prompts(number), self._config.group_size
         trees = [
-            replace(tree, id=f"{tree.id} {number}", branches=())
+            replace(tree, id=f"{tree.id} {member}", branches=())
             for tree in prompts
-            for number in range(group)
+            for member in range(group)
         ]
         answers = self._answers(trees, self._services.run.seed + 1000 * (number + 1))
         texts = [answer.text for answer in answers]
@@ -110,13 +110,14 @@ class OnlineTraining(StepLoop):
     ) -> LossOutput:
         """Return a value per answer; with METRICS, that of the step's last pass, all of them."""
         batch = self._services.token_logps(trees, frozenset({"reference"}))
-        real = batch.branch_mask
+        real, reference = batch.branch_mask, batch.reference_token_logps
+        assert reference is not None  # it was asked for
         written, advantage = (batch.branch_extras[name][real] for name in (WRITTEN, ADVANTAGE))
         mask = batch.token_mask[real]
         places = torch.arange(mask.shape[1], device=mask.device)
         values, divergence = online_loss(
             batch.policy_token_logps[real],
-            batch.reference_token_logps[real],
+            reference[real],
             mask & (places < written.unsqueeze(1)),
             advantage.to(batch.policy_token_logps),
             self._config.kl_coef,
