@@ -76,11 +76,12 @@ def test_a_killed_run_goes_on_to_the_same_numbers(tmp_path):
 
 
 def test_activations_cannot_be_computed_again(tmp_path):
-    word = "trainer.gradient_checkpointing=true"
-    command = [sys.executable, "-m", "prefrun", *COMMON, word, f"output_dir={tmp_path / 'run'}"]
+    key = "trainer.gradient_checkpointing"
+    words = [f"{key}=true", f"output_dir={tmp_path / 'run'}"]
+    command = [sys.executable, "-m", "prefrun", *COMMON, *words]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2
-    assert word in done.stderr
+    assert key in done.stderr
 
 
 @pytest.fixture(scope="module")
