@@ -26,8 +26,8 @@ loss trains it that takes numbers and no distribution over tokens, and that adds
 The hidden states are {states}.
 
 Pitfalls: scores are not normalised, so they may be above 0: a loss with a likelihood term (CPO,
-PRO, ORPO) is refused. Losses that compare lengths see 1 everywhere. A loss with a small beta has small
-gradients: Adam does not mind, trainer.optimizer=sgd does. Source: the project's own.
+PRO, ORPO) is refused. Losses that compare lengths see 1 everywhere. A loss with a small beta has
+small gradients: Adam does not mind, trainer.optimizer=sgd does. Source: the project's own.
 """
 
 
