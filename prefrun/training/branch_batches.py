@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 import torch
 
@@ -21,13 +22,13 @@ def token_logps(
     """See `Services.token_logps`."""
     kind = session.ready
     check_given(needs, kind.gives, session.run.algo, session.model_name)
-    encoded = session.encode(trees)
+    encoded = session.encode(trees, counts=False)
     if torch.is_grad_enabled():
         session.tokens += sum(map(kind.size, encoded))
     objective = session.data.objective
     wants_reference = REFERENCE in needs
     references = session.frozen_numbers(trees, encoded) if wants_reference else [None] * len(trees)
-    rows = zip(trees, encoded, references, strict=True)
+    rows = zip(map(_labelled, trees), encoded, references, strict=True)
     examples = [Example.of(tree, each, objective, known) for tree, each, known in rows]
     batch = to_device(with_labels(kind.collate(encoded) | layout(encoded), examples), kind.device)
     generator = torch.Generator().manual_seed(session.run.seed * 1_000_003 + session.steps)
@@ -36,6 +37,13 @@ def token_logps(
         with torch.no_grad():
             batch["reference_token_logps"] = kind.reference_forward(batch)
     return branch_batch(batch, *kind.forward(kind.module, batch, needs))
+
+
+def _labelled(tree: PreferenceTree) -> PreferenceTree:
+    """Return TREE, its branches of rank 1 if nobody has judged them."""
+    if any(branch.scores or branch.rank for branch in tree.branches):
+        return tree
+    return replace(tree, branches=tuple(replace(branch, rank=1) for branch in tree.branches))
 
 
 def in_budget(session: Session, trees: Sequence[PreferenceTree]) -> list[list[PreferenceTree]]:

@@ -48,6 +48,7 @@ def online(
     if settings.compile:
         check_compiler(kind.device.type)
     check_given(algorithm.needs, kind.gives, session.run.algo, session.model_name)
+    session.encode(session.data.train)  # counts what was truncated
     place = place_of(session, "")
     made = StepRecords(session, algorithm, records, renew_reference)
     arguments = as_steps(arguments_for(session, "", count, session.run.seed), count)
@@ -122,7 +123,7 @@ class StepRecords:
         check_branches(algorithm, trees, session.run.algo)
         if not trees:
             raise ConfigError(f"algo={session.run.algo} has no record for step {step + 1}")
-        encoded = session.encode(trees)
+        encoded = session.encode(trees, counts=False)
         references: Sequence[BranchLogps | None] = [None] * len(trees)
         if REFERENCE in algorithm.needs:
             references = self._reference(trees, encoded)

@@ -33,13 +33,16 @@ def optimise(session: Session, loop: StepLoop) -> None:
     training of which this is a part; further errors: see `carry_out`.
     """
     settings = session.config.trainer
+    has_text = any(session.text_model_in(module) for module in loop.modules.values())
     if settings.compile and not loop.is_part:
-        if not any(session.text_model_in(module) for module in loop.modules.values()):
+        if not has_text:
             raise ConfigError(
                 "trainer.compile=true does nothing here: no language model is trained\n"
                 "  remedy: leave it out"
             )
         check_compiler(session.device)
+    if has_text and not session.truncation.records:
+        session.encode(session.data.train)  # counts what was truncated
     place = place_of(session, loop.name, counts=not loop.is_part)
     arguments = arguments_for(session, loop.name, loop.steps, session.run.seed)
     if loop.is_part and not recomputing(loop.modules):

@@ -210,13 +210,14 @@ class Session:
         frozen.begin_as(self.kind)
         return frozen
 
-    def encode(self, trees: Sequence[PreferenceTree]) -> list[Any]:
-        """Return TREES as the model reads them, and count what was truncated."""
+    def encode(self, trees: Sequence[PreferenceTree], counts: bool = True) -> list[Any]:
+        """Return TREES as the model reads them; if it COUNTS, add up what was truncated."""
         known = self.usable.encoded
         new = [tree for tree in trees if id(tree) not in known]
         made = iter(self.kind.encode(new))
         encoded = [known[id(tree)] if id(tree) in known else next(made) for tree in trees]
-        self.truncation += self.kind.truncated(encoded)
+        if counts:
+            self.truncation += self.kind.truncated(encoded)
         return encoded
 
     @naming_out_of_memory(REFERENCE)
