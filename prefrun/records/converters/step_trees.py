@@ -100,8 +100,8 @@ def _read_branch(value: Any, field: str) -> Branch:
         _optional(row, "prompt", None, read_prompt, field),
         _optional(row, "score_prompt", False, as_truth, field),
         read_json_list(row.get("tool_calls"), f"{field}.tool_calls"),
-        _optional(row, "votes", None, as_number, field),
-        _optional(row, "role", "", as_text, field),
+        votes=_optional(row, "votes", None, as_number, field),
+        role=_optional(row, "role", "", as_text, field),
     )
 
 
