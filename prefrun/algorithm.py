@@ -43,7 +43,6 @@ LOOP_KEYS = frozenset(
         "logging_steps",
         "checkpoint_steps",
         "keep_checkpoints",
-        "on_empty_step",
     }
 )
 """Those that count for a `StepLoop` with steps, batches and a learning rate of its own."""

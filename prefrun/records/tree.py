@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from bisect import bisect_left
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 from prefrun.errors import DataError
@@ -51,6 +51,7 @@ class Branch:
     """Score of the leaf by objective, higher is better; 'overall' is the usual one."""
     rank: int | None = None
     """1 is best; tied branches share the smallest rank. None where only scores are known."""
+    _: KW_ONLY
     weight: float = 1.0
     """How much this branch counts, at least 0."""
     source: str | None = None

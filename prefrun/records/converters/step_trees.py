@@ -95,11 +95,11 @@ def _read_branch(value: Any, field: str) -> Branch:
             if score is not None  # parquet gives every branch the objectives of all of them
         },
         _optional(row, "rank", None, read_rank, field),
-        _optional(row, "weight", 1.0, as_number, field),
-        _optional(row, "source", None, as_text, field),
-        _optional(row, "prompt", None, read_prompt, field),
-        _optional(row, "score_prompt", False, as_truth, field),
-        read_json_list(row.get("tool_calls"), f"{field}.tool_calls"),
+        weight=_optional(row, "weight", 1.0, as_number, field),
+        source=_optional(row, "source", None, as_text, field),
+        prompt=_optional(row, "prompt", None, read_prompt, field),
+        score_prompt=_optional(row, "score_prompt", False, as_truth, field),
+        tool_calls=read_json_list(row.get("tool_calls"), f"{field}.tool_calls"),
         votes=_optional(row, "votes", None, as_number, field),
         role=_optional(row, "role", "", as_text, field),
     )
