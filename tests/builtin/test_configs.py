@@ -20,6 +20,7 @@ from prefrun.builtin.config import (
 from prefrun.component import Component
 from prefrun.compose import register_configs
 from prefrun.errors import ConfigError
+from prefrun.nested_keys import declared_groups
 from prefrun.paths import conf_dir
 
 EVALUATORS = ["kl", "ranking_accuracy", "response_length", "reward", "win_rate"]
@@ -36,23 +37,31 @@ def config(*overrides: str) -> DictConfig:
     return compose("config", ["~model", *overrides])
 
 
+def node_of(component: Component) -> DictConfig:
+    """What COMPONENT composes to if it is chosen in a run."""
+    group, name = component.group, component.name
+    if group == "model":
+        return compose("config", [f"model={name}"]).model
+    composed = config(f"{group}=[{name}]" if group == "evaluator" else f"{group}={name}")[group]
+    if group == "evaluator":
+        assert list(composed) == [name]
+    return composed[name] if group == "evaluator" else composed
+
+
 @pytest.mark.parametrize(
     "component", prefrun_components(), ids=lambda item: f"{item.group}={item.name}"
 )
 def test_every_component_composes_to_its_own_schema_and_loads(component: Component) -> None:
-    composed = compose(overrides=[f"+{component.group}={component.name}"])
-    node = composed[component.group]
-    if component.group == "evaluator":
-        assert list(node) == [component.name]
-        node = node[component.name]
+    node = node_of(component)
     assert OmegaConf.get_type(node) is component.config
     assert callable(component.load())
 
 
 def test_yaml_and_dataclass_agree_on_the_defaults() -> None:
     for component in prefrun_components():
-        node = compose(overrides=[f"+{component.group}={component.name}"])[component.group]
-        node = node[component.name] if component.group == "evaluator" else node
+        node = node_of(component)
+        for key in declared_groups(component.config):
+            node[key] = OmegaConf.structured(component.config)[key]  # of other components
         assert node == OmegaConf.structured(component.config), component.name
 
 

@@ -18,7 +18,6 @@ from prefrun.policy.attention.switch import remembering, tree_attention
 from prefrun.policy.collate import collate_tokens
 from prefrun.policy.logprobs import token_logprobs
 from prefrun.policy.packing import PLAIN, Packing
-from prefrun.policy.sampling import sample
 from prefrun.policy.tokenise import Tokeniser
 
 FAMILIES = [
@@ -202,14 +201,6 @@ def test_layers_that_remember_attend_again_as_before(make_model, tokens, packing
         found.append([p.grad.clone() for p in model.parameters()])
     for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other)
-
-
-def test_answers_are_sampled_within_tree_attention_as_outside(make_model):
-    model = make_model("llama")
-    asked = (model, [[5, 6, 7], [8, 9]], ["one", "two"], 6, 1.0, 0, {2}, 0)
-    outside = sample(*asked)
-    with torch.no_grad(), tree_attention(model):
-        assert sample(*asked) == outside
 
 
 def test_wrapped_model_is_called_through_its_wrapper(make_model, tokens):

@@ -9,6 +9,7 @@ import torch
 
 from prefrun.builtin.config import LoraSettings
 from prefrun.errors import ConfigError
+from prefrun.models.text import LanguageModel
 from prefrun.policy.adapter import with_lora
 from prefrun.policy.attention.kernel import Kernel
 from prefrun.policy.model_policy import ModelPolicy
@@ -132,9 +133,8 @@ def test_logps_of_samples_are_those_of_the_same_ids(policy, trees):
     lost = TruncationCount()
     for prompt, sample in zip(prompts, samples, strict=True):
         tree = TokenisedTree("x", tuple(prompt), (sample.ids,), ((len(sample.ids),),), lost)
-        ((_, scored),) = next(
-            scored_batches(policy.loaded.model, [tree], 0, policy.packing, policy.budget)
-        )
+        kind = LanguageModel(policy.loaded, policy.packing)
+        ((_, scored),) = next(scored_batches(kind, [tree], policy.budget))
         torch.testing.assert_close(sample.logps, scored.token_logps[0], rtol=1e-4, atol=1e-4)
 
 
