@@ -108,7 +108,7 @@ def attend(
     A caller's own mask [B, 1 or heads, L, L], without trees, stands as it is.
     Raises ValueError for a model that does not pass the layout on, or has attention sinks.
     """
-    if tree_layout is None and attention_mask is not None:
+    if tree_layout is None and _is_whole(attention_mask) and softcap is None:
         plain: Any = ALL_ATTENTION_FUNCTIONS["sdpa"]
         result: tuple[Tensor, None] = plain(
             module, query, key, value, attention_mask, scaling=scaling, **rest
@@ -125,6 +125,11 @@ def attend(
     if tree_layout.kernel is Kernel.dense or window is not None or softcap is not None:
         return dense_attention(query, key, value, tree_layout, scale, window, softcap), None
     return segment_attention(query, key, value, tree_layout, scale), None
+
+
+def _is_whole(mask: Tensor | None) -> bool:
+    """Tell whether MASK says of every pair of positions whether one sees the other."""
+    return mask is not None and mask.dim() == 4
 
 
 AttentionInterface.register(NAME, attend)
