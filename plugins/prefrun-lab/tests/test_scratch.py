@@ -11,6 +11,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from prefrun import ConfigError, DataError
 from prefrun.builtin.config import LoraSettings
 from prefrun.errors import PrefrunError
+from prefrun.models.text import LanguageModel
 from prefrun.policy.tokenise import Tokeniser
 from prefrun.records.tree import Message
 from prefrun.testing.model import saved_is_what_was_trained
@@ -129,7 +130,8 @@ def test_saved_model_is_loaded_by_transformers(tmp_path):
 
 @pytest.mark.parametrize("lora", [LoraSettings(), LoraSettings(rank=2)])
 def test_what_is_saved_is_what_was_trained(lora):
-    saved_is_what_was_trained(SimpleNamespace(loaded=model(lora=lora).load()))
+    loaded = LanguageModel(model(lora=lora).load())
+    saved_is_what_was_trained(SimpleNamespace(load=lambda: loaded))
 
 
 def test_half_written_model_is_not_used(cache):
