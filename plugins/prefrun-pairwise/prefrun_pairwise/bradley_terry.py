@@ -39,7 +39,10 @@ class BradleyTerry(LossAlgorithm):
     paper: ClassVar[str] = "Bradley and Terry 1952; Ouyang et al. 2022, arXiv 2203.02155"
     kind: ClassVar[str] = "offline, pairs and lists, reward models"
     formula: ClassVar[str] = "-log sigmoid(s(y_c) - s(y_r))"
-    verdict: ClassVar[str] = ""
+    verdict: ClassVar[str] = (
+        "Learns on real pairs: 0.605 (0.552 to 0.660) of 306 held-out harmless pairs of hh-rlhf, "
+        "with a model of 1 M parameters that had never seen such text; one seed."
+    )
     needs = frozenset()
 
     def __init__(self, config: BradleyTerryConfig) -> None:
