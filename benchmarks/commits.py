@@ -72,7 +72,8 @@ class _Worker:
     """Trains in a process that imports everything from one checkout."""
 
     def __init__(self, place: Path, shape: str, rounds: int) -> None:
-        paths = [str(place.resolve()), str(place.resolve() / "benchmarks")]
+        root = place.resolve()
+        paths = [str(path) for path in (root, root / "benchmarks", *root.glob("plugins/*"))]
         words = [sys.executable, "-P", str(Path(__file__).resolve()), str(place), "--work"]
         self._process = subprocess.Popen(
             [*words, "--shapes", shape, "--rounds", str(rounds)],

@@ -91,15 +91,19 @@ def read_data(plan: Plan) -> DataSplit:
 
 
 @naming_out_of_memory(LOADING)
-def prepare(plan: Plan, data: DataSplit, words: Sequence[str] | None = None) -> Inputs:
+def prepare(
+    plan: Plan, data: DataSplit, words: Sequence[str] | None = None, in_sweep: bool = False
+) -> Inputs:
     """Make reward and algorithm: what is wrong with them shows before a model is loaded.
 
     WORDS: those of the command line that the run begins with; None if it has begun before.
+    IN_SWEEP: whether they may be meant for other jobs, beside which this one only measures.
     """
     source = plan.build("model")  # its constructor looks whether the model can be there
     reward = plan.build("reward").of(data)
     algorithm = plan.algorithm()
-    if words is not None:
+    for_others = in_sweep and isinstance(algorithm, DecodingAlgorithm)
+    if words is not None and not for_others:
         check_honoured(plan, algorithm, words)
     if algorithm.uses_model and isinstance(plan.settings["model"], NoModelConfig):
         raise missing_choice("model")

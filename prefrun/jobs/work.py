@@ -91,7 +91,8 @@ def _see_to(
         _say(f"job {number} goes on in {found.folder}")
     for left in reversed(range(plan.sweep.retry + 1)):
         try:
-            return carry_out(prepare(plan, data, origin.overrides), directory, origin)
+            inputs = prepare(plan, data, origin.overrides, in_sweep=True)
+            return carry_out(inputs, directory, origin)
         except RunPrunedError as pruned:
             _say(f"job {number}: {pruned}")
             return None
