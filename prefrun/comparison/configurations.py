@@ -70,7 +70,8 @@ def find_label(labels: Sequence[str], words: str | None) -> str:
 
 def settings_of(run: RunResult) -> dict[str, Any]:
     """Return what makes RUN's configuration another one: choices and values by dotted key."""
-    config = {key: value for key, value in run.config.items() if key not in IGNORED}
+    ignored = IGNORED if run.trained else (*IGNORED, "trainer")  # it trains nothing
+    config = {key: value for key, value in run.config.items() if key not in ignored}
     return {**run.choices, **flatten(config), **run.choices}
 
 
