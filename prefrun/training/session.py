@@ -73,7 +73,7 @@ class Session:
     def load_again(self) -> ModelKind:
         """Let go of a model that was trained in shards, and return a whole one for its weights."""
         former = self.kind
-        again = self.__dict__["kind"] = self._load()
+        again = self.__dict__["kind"] = self.__dict__["ready"] = self._load()
         again.begin_as(former)
         return again
 
