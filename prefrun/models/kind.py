@@ -9,7 +9,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-from prefrun.errors import DataError
+from prefrun.errors import DataError, PluginError
 from prefrun.needs import REFERENCE
 from prefrun.policy.truncation import TruncationCount
 
@@ -222,7 +222,10 @@ class ModelKind(ABC):
 
     def reference_forward(self, batch: Mapping[str, Any]) -> Tensor:
         """Return the reference's numbers [B, K, T] of BATCH under BATCH's draw (`in_step`)."""
-        raise NotImplementedError(f"{type(self).__name__} says reference = in_step")
+        raise PluginError(
+            f"{type(self).__name__} says reference = Reference.in_step, and has no "
+            "reference_forward of its own"
+        )
 
     @abstractmethod
     def save(self, folder: Path) -> None:

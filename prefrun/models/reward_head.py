@@ -59,8 +59,7 @@ class RewardNetwork(nn.Module):
         body = getattr(self.classifier, self.classifier.base_model_prefix)
         states = body(**inputs, use_cache=False).last_hidden_state.flatten(0, 1)
         ends = states.index_select(0, last)
-        head = next(m for m in self.classifier.children() if isinstance(m, nn.Linear))
-        scores = at_least_float32(head(ends)).squeeze(-1)
+        scores = at_least_float32(_head_of(self.classifier)(ends)).squeeze(-1)
         return scores, at_least_float32(ends), at_least_float32(states.index_select(0, prompt))
 
 

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import torch
-
 from prefrun.evaluation.evaluator import NotApplicable
 from prefrun.models.kind import ModelKind
 from prefrun.policy.policy import BranchLogps, Policy, Sample
-from prefrun.policy.scoring import scored_batches
+from prefrun.policy.scoring import numbers_of
 
 if TYPE_CHECKING:
     from prefrun.records.tree import PreferenceTree
@@ -25,13 +23,8 @@ class ScoringPolicy:
 
     def logps(self, trees: Sequence[PreferenceTree]) -> list[BranchLogps]:
         """Return the model's numbers of every branch, without gradient."""
-        encoded = self.kind.encode(trees)
-        result = [[torch.empty(0)] * len(each.step_ends) for each in encoded]
-        for batch in scored_batches(self.kind, encoded, self.budget):
-            for piece, numbers in batch:
-                for branch, values in zip(piece.branches, numbers.token_logps, strict=True):
-                    result[piece.index][branch] = values
-        return [BranchLogps(tuple(values)) for values in result]
+        numbers = numbers_of(self.kind, self.kind.encode(trees), self.budget)
+        return [BranchLogps(tuple(values)) for values in numbers]
 
     def sample(
         self,

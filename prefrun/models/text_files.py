@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
@@ -18,7 +19,7 @@ from prefrun.policy.adapter import has_adapter, known_warnings_off, save_weights
 from prefrun.policy.head import unwrap
 from prefrun.policy.packing import PLAIN
 from prefrun.policy.policy import LoadedModel
-from prefrun.policy.scoring import scored_batches
+from prefrun.policy.scoring import numbers_of
 from prefrun.policy.tokenise import Tokeniser
 
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ TOLERANCE = {torch.float64: 1e-8, torch.float32: 1e-4, torch.bfloat16: 5e-2, tor
 """Largest mean difference of a token's log-prob, in nats, that rounding explains, by dtype."""
 BUDGET = 32768
 """Tokens that are scored together."""
-Logps = dict[tuple[int, int], torch.Tensor]
-"""By tree and branch, [T] log-probs of its tokens."""
 
 
 def save(loaded: LoadedModel, folder: Path) -> None:
@@ -81,25 +80,18 @@ def load_saved(folder: Path, like: LoadedModel) -> LoadedModel:
     return replace(like, model=model, tokenizer=tokenizer)
 
 
-def _logps(kind: LanguageModel, trees: Sequence[PreferenceTree]) -> Logps:
-    batches = chain.from_iterable(scored_batches(kind, kind.encode(trees), BUDGET))
-    return {
-        (piece.index, branch): values
-        for piece, logps in batches
-        for branch, values in zip(piece.branches, logps.token_logps, strict=True)
-    }
+def _logps(kind: LanguageModel, trees: Sequence[PreferenceTree]) -> list[Tensor]:
+    """Return [T] log-probs of each branch."""
+    return list(chain.from_iterable(numbers_of(kind, kind.encode(trees), BUDGET)))
 
 
-def _difference(measured: Logps, found: Logps, model: Any, count: int) -> str | None:
+def _difference(measured: list[Tensor], found: list[Tensor], model: Any, count: int) -> str | None:
     """Return how log-probs of COUNT records differ; None if rounding explains it."""
-    if {key: len(each) for key, each in measured.items()} != {
-        key: len(each) for key, each in found.items()
-    }:
+    if [len(each) for each in measured] != [len(each) for each in found]:
         return "its tokenizer makes other tokens of the records"
     if not measured:
         return None
-    ours = torch.cat(list(measured.values()))
-    gap = (ours - torch.cat([found[key] for key in measured])).abs().mean().item()
+    gap = (torch.cat(measured) - torch.cat(found)).abs().mean().item()
     limit = TOLERANCE.get(unwrap(model).dtype, TOLERANCE[torch.float32])
     if gap <= limit:
         return None

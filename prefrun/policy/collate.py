@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -76,6 +76,17 @@ class Example:
             branch_extras=_shared([branch.extras for branch in tree.branches]),
             token_extras=_shared([branch.token_extras for branch in tree.branches]),
         )
+
+
+def examples_of(
+    trees: Iterable[PreferenceTree],
+    encoded: Iterable[Any],
+    objective: str,
+    references: Iterable[BranchLogps | None],
+) -> list[Example]:
+    """Return an `Example.of` each of TREES, which became ENCODED."""
+    rows = zip(trees, encoded, references, strict=True)
+    return [Example.of(tree, each, objective, known) for tree, each, known in rows]
 
 
 def _shared(rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[Any, ...]]:

@@ -24,7 +24,7 @@ from prefrun.policy.policy import BranchLogps, LoadedModel, Policy, Sample
 from prefrun.policy.sampling.request import Request, Rules
 from prefrun.policy.sampling.sample import sample
 from prefrun.policy.sampling.stops import Stops
-from prefrun.policy.scoring import inference, longest_first, scored_batches, to_device
+from prefrun.policy.scoring import inference, longest_first, numbers_of, to_device
 from prefrun.policy.tokenise import TokenisedTree, Tokeniser
 from prefrun.records.tree import Branch, PreferenceTree, Step
 
@@ -114,13 +114,12 @@ class ModelPolicy:
 
     def logps(self, trees: Sequence[PreferenceTree]) -> list[BranchLogps]:
         """See `Policy.logps`."""
-        tokenised = self.tokeniser.tokenise_all(trees)
-        result = [[torch.empty(0)] * len(tree.branches) for tree in tokenised]
+        return self.logps_of(self.tokeniser.tokenise_all(trees))
+
+    def logps_of(self, tokenised: Sequence[TokenisedTree]) -> list[BranchLogps]:
+        """Return the log-probs of every branch of trees that the tokenizer has read already."""
         with self._in_use():
-            for batch in scored_batches(self._kind, tokenised, self.budget):
-                for piece, logps in batch:
-                    for branch, values in zip(piece.branches, logps.token_logps, strict=True):
-                        result[piece.index][branch] = values
+            result = numbers_of(self._kind, tokenised, self.budget)
         return [
             BranchLogps(tuple(values), has_equal=tree.equal_branches is not None)
             for tree, values in zip(tokenised, result, strict=True)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import Tensor
 
 from prefrun.policy.budget import Piece, cut_to_budget, in_budget
 from prefrun.policy.collate import layout
@@ -30,6 +32,20 @@ def scored_batches(
     for batch in in_budget([pieces[index] for index in order], kind, budget):
         scored = _score(kind, [piece.encoded for piece in batch])
         yield list(zip(batch, scored, strict=True))
+
+
+def numbers_of(kind: ModelKind, trees: Sequence[Any], budget: int) -> list[list[Tensor]]:
+    """Return the numbers of encoded TREES by tree and branch, [T_k] each. See `scored_batches`."""
+    result = [[torch.empty(0)] * len(tree.step_ends) for tree in trees]
+    for piece, scored in chain.from_iterable(scored_batches(kind, trees, budget)):
+        for branch, values in zip(piece.branches, scored.token_logps, strict=True):
+            result[piece.index][branch] = values
+    return result
+
+
+def zeros_for(tree: Any) -> BranchLogps:
+    """Return 0 for every number of an encoded TREE."""
+    return BranchLogps(tuple(torch.zeros(ends[-1] if ends else 0) for ends in tree.step_ends))
 
 
 def longest_first(trees: Sequence[TokenisedTree]) -> list[int]:

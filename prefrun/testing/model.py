@@ -27,7 +27,8 @@ from prefrun.policy.adapter import has_adapter, save_weights
 from prefrun.policy.collate import layout
 from prefrun.policy.head import unwrap
 from prefrun.policy.policy import LoadedModel
-from prefrun.policy.scoring import scored_batches, to_device
+from prefrun.policy.scoring import numbers_of as collected
+from prefrun.policy.scoring import to_device
 from prefrun.records.tree import PreferenceTree
 from prefrun.schema import CacheConfig, EvaluationConfig, TrainerConfig
 from prefrun.testing import component as shared
@@ -200,11 +201,8 @@ def numbers_of(kind: ModelKind, trees: Sequence[PreferenceTree]) -> list[list[fl
 
 
 def _numbers(kind: ModelKind, encoded: Sequence[Any]) -> list[list[float]]:
-    result: list[list[float]] = [[] for _ in encoded]
-    for batch in scored_batches(kind, encoded, BUDGET):
-        for piece, found in batch:
-            result[piece.index] += [float(v) for values in found.token_logps for v in values]
-    return result
+    trees = collected(kind, encoded, BUDGET)
+    return [[float(number) for values in tree for number in values] for tree in trees]
 
 
 def something_can_be_trained(subject: ModelSubject) -> str:

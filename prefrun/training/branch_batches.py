@@ -10,7 +10,7 @@ import torch
 from prefrun.models.kind import Reference
 from prefrun.needs import REFERENCE, check_given
 from prefrun.policy.batch import BranchBatch
-from prefrun.policy.collate import Example, branch_batch, layout, with_labels
+from prefrun.policy.collate import branch_batch, examples_of, layout, with_labels
 from prefrun.policy.scoring import to_device
 from prefrun.records.tree import PreferenceTree
 from prefrun.training.session import Session
@@ -27,9 +27,8 @@ def token_logps(
         session.tokens += sum(map(kind.size, encoded))
     objective = session.data.objective
     wants_reference = REFERENCE in needs
-    references = session.frozen_numbers(trees, encoded) if wants_reference else [None] * len(trees)
-    rows = zip(map(_labelled, trees), encoded, references, strict=True)
-    examples = [Example.of(tree, each, objective, known) for tree, each, known in rows]
+    references = session.frozen_numbers(encoded) if wants_reference else [None] * len(trees)
+    examples = examples_of(map(_labelled, trees), encoded, objective, references)
     batch = to_device(with_labels(kind.collate(encoded) | layout(encoded), examples), kind.device)
     generator = torch.Generator().manual_seed(session.run.seed * 1_000_003 + session.steps)
     batch |= to_device(dict(kind.draw(batch, generator)), kind.device)

@@ -16,6 +16,13 @@ FILE = "algorithm.pt"
 """In a checkpoint: the module's parameters and buffers."""
 
 
+def add_to(sums: dict[str, Tensor], more: Mapping[str, Tensor]) -> None:
+    """Add a micro-batch's numbers, MORE, to the SUMS of a step, by name."""
+    for name, value in more.items():
+        value = value.detach()
+        sums[name] = sums[name] + value if name in sums else value
+
+
 class Companion:
     """An algorithm's module, its gradients, and the sums of a step."""
 
@@ -47,9 +54,7 @@ class Companion:
 
     def add(self, sums: Mapping[str, Tensor]) -> None:
         """Count a micro-batch's SUMS."""
-        for name, value in sums.items():
-            value = value.detach()
-            self._sums[name] = self._sums[name] + value if name in self._sums else value
+        add_to(self._sums, sums)
 
     def end_step(self, accelerator: Any) -> None:
         """Share gradients and sums with all processes, and tell the algorithm."""

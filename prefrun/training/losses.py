@@ -14,10 +14,10 @@ from prefrun.errors import ConfigError
 from prefrun.models.kind import Reference
 from prefrun.models.text import LanguageModel
 from prefrun.needs import REFERENCE, check_given
-from prefrun.policy.collate import Example
+from prefrun.policy.collate import Example, examples_of
 from prefrun.policy.policy import BranchLogps
 from prefrun.policy.rounding import rounding_noise
-from prefrun.policy.scoring import scored_batches
+from prefrun.policy.scoring import scored_batches, zeros_for
 from prefrun.records.tree import PreferenceTree
 from prefrun.schema import DEEPSPEED, FSDP
 from prefrun.training.compiling import check_compiler
@@ -42,19 +42,17 @@ def train(
     `carry_out`.
     """
     settings, kind = session.config.trainer, session.ready
-    if settings.compile:
-        check_compiler(kind.device.type)
-    check_given(algorithm.needs, kind.gives, session.run.algo, session.model_name)
-    prepared = _prepared(session, algorithm, trees)
+    check_model(session, algorithm)
+    records = prepared(session, algorithm, trees, session.run.seed)
     place = place_of(session, "" if round is None else f"round-{round}")
-    trainer = _trainer(session, algorithm, prepared, place, round or 0)
+    trainer = _trainer(session, algorithm, records, place, round or 0)
     if place.is_over or place.done >= trainer.args.max_steps:
-        session.encode(prepared)  # counts what was truncated
+        session.encode(records)  # counts what was truncated
         skip(session, place, trainer)
         kind.module.eval()
         return
     with trainer.args.main_process_first():  # the others then read the same from the cache
-        examples = make_examples(session, algorithm, prepared, round)
+        examples = make_examples(session, algorithm, records, round)
     if REFERENCE in algorithm.needs and kind.reference is Reference.cached:
         if not round and trainer.args.process_index == 0:
             record_reference(session.directory, [each.reference or () for each in examples])
@@ -106,11 +104,23 @@ def _trainer(
     return trainer
 
 
-def _prepared(
-    session: Session, algorithm: LossAlgorithm, given: Sequence[PreferenceTree]
+def check_model(session: Session, algorithm: LossAlgorithm) -> None:
+    """Raise ConfigError if ALGORITHM cannot train the run's model as `trainer.*` says."""
+    kind = session.ready
+    if session.config.trainer.compile:
+        check_compiler(kind.device.type)
+    check_given(algorithm.needs, kind.gives, session.run.algo, session.model_name)
+
+
+def prepared(
+    session: Session, algorithm: LossAlgorithm, given: Sequence[PreferenceTree], seed: int
 ) -> list[PreferenceTree]:
+    """Return the records GIVEN as ALGORITHM prepares them by SEED.
+
+    Raises DataError for one with too few answers, ConfigError if none is left.
+    """
     check_branches(algorithm, given, session.run.algo)
-    trees = algorithm.prepare(given, session.run.seed)
+    trees = algorithm.prepare(given, seed)
     check_branches(algorithm, trees, session.run.algo)
     if not trees:
         raise ConfigError(f"algo={session.run.algo} left no training record")
@@ -133,19 +143,10 @@ def make_examples(
         if session.kind.reference is not Reference.cached:
             references = [zeros_for(each) for each in encoded]
         elif round:
-            references = session.policy().logps(trees)
+            references = session.numbers_now(encoded)
         else:
             references = session.reference_of(encoded)
-    return [
-        Example.of(tree, each, session.data.objective, reference)
-        for tree, each, reference in zip(trees, encoded, references, strict=True)
-    ]
-
-
-def zeros_for(encoded: object) -> BranchLogps:
-    """Return 0 for every number of an ENCODED tree."""
-    ends = encoded.step_ends  # type: ignore[attr-defined]
-    return BranchLogps(tuple(torch.zeros(each[-1] if each else 0) for each in ends))
+    return examples_of(trees, encoded, session.data.objective, references)
 
 
 def _gate(session: Session, examples: list[Example]) -> None:

@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from prefrun.algorithm import LossAlgorithm, check_branches
+from prefrun.algorithm import LossAlgorithm
 from prefrun.errors import ConfigError
 from prefrun.models.kind import Reference
-from prefrun.needs import REFERENCE, check_given
-from prefrun.policy.collate import Example
+from prefrun.needs import REFERENCE
+from prefrun.policy.collate import Example, examples_of
 from prefrun.policy.policy import BranchLogps
-from prefrun.records.tree import PreferenceTree
-from prefrun.training.compiling import check_compiler
 from prefrun.training.loop import arguments_for, carry_out, place_of, skip
+from prefrun.training.losses import check_model, prepared
 from prefrun.training.session import Session
 from prefrun.training.step_trainer import Steps, as_steps
 from prefrun.training.trainer import PreferenceTrainer
@@ -45,9 +44,7 @@ def online(
             f"algo={session.run.algo} makes its records in each step, so trainer.max_steps={count} "
             "says no number of them\n  remedy: trainer.max_steps=100"
         )
-    if settings.compile:
-        check_compiler(kind.device.type)
-    check_given(algorithm.needs, kind.gives, session.run.algo, session.model_name)
+    check_model(session, algorithm)
     session.encode(session.data.train)  # counts what was truncated
     place = place_of(session, "")
     made = StepRecords(session, algorithm, records, renew_reference)
@@ -116,28 +113,20 @@ class StepRecords:
         session, algorithm = self.session, self.algorithm
         if self.every and step and step % self.every == 0:
             self.renewed = {name: value.detach().clone() for name, value in self._trained()}
-        policy = session.policy()
-        given = self.records(step, policy)
-        check_branches(algorithm, given, session.run.algo)
-        trees = algorithm.prepare(given, session.run.seed + step)
-        check_branches(algorithm, trees, session.run.algo)
-        if not trees:
-            raise ConfigError(f"algo={session.run.algo} has no record for step {step + 1}")
+        given = self.records(step, session.policy())
+        trees = prepared(session, algorithm, given, session.run.seed + step)
         encoded = session.encode(trees, counts=False)
         references: Sequence[BranchLogps | None] = [None] * len(trees)
         if REFERENCE in algorithm.needs:
-            references = self._reference(trees, encoded)
-        rows = zip(trees, encoded, references, strict=True)
-        return [Example.of(tree, each, session.data.objective, known) for tree, each, known in rows]
+            references = self._reference(encoded)
+        return examples_of(trees, encoded, session.data.objective, references)
 
-    def _reference(
-        self, trees: Sequence[PreferenceTree], encoded: Sequence[Any]
-    ) -> Sequence[BranchLogps]:
+    def _reference(self, encoded: Sequence[Any]) -> Sequence[BranchLogps]:
         session = self.session
         if self.renewed is None or session.kind.reference is not Reference.cached:
-            return session.frozen_numbers(trees, encoded)
+            return session.frozen_numbers(encoded)
         with self._weights(self.renewed):
-            return session.policy().logps(trees)
+            return session.numbers_now(encoded)
 
     def _trained(self) -> Iterator[tuple[str, Tensor]]:
         named = self.session.kind.module.named_parameters()

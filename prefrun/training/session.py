@@ -23,6 +23,7 @@ from prefrun.policy.packing import Packing
 from prefrun.policy.packing_choice import choose_packing
 from prefrun.policy.policy import BranchLogps, LoadedModel, Policy
 from prefrun.policy.reference import reference_logps
+from prefrun.policy.scoring import zeros_for
 from prefrun.policy.tokenise import Tokeniser
 from prefrun.policy.truncation import TruncationCount
 from prefrun.records.split import DataSplit
@@ -158,6 +159,10 @@ class Session:
         """The model being trained, as a policy."""
         return self._policy_of(self.ready)
 
+    def numbers_now(self, encoded: Sequence[Any]) -> list[BranchLogps]:
+        """Return the language model's log-probs of ENCODED trees as it is now."""
+        return self.policy_of(self.loaded).logps_of(encoded)
+
     def reference(self) -> Policy:
         """The frozen start model: the adapter switched off, or the weights loaded once more."""
         policy = self._policy_of(self._frozen)
@@ -238,14 +243,11 @@ class Session:
         assert isinstance(frozen, LanguageModel)
         return self.reference_of(self.encode(trees), frozen)
 
-    def frozen_numbers(
-        self, trees: Sequence[PreferenceTree], encoded: Sequence[Any]
-    ) -> list[BranchLogps]:
-        """Return the start model's numbers of TREES; nothing of it goes into the cache."""
-        from prefrun.training.losses import zeros_for  # it knows sessions
-
-        if self.kind.reference is Rule.cached:
-            return self.reference().logps(trees)
+    def frozen_numbers(self, encoded: Sequence[Any]) -> list[BranchLogps]:
+        """Return the start model's numbers of ENCODED trees; none of them goes into the cache."""
+        reference = self.reference() if self.kind.reference is Rule.cached else None
+        if isinstance(reference, ModelPolicy):
+            return reference.logps_of(encoded)
         return [zeros_for(each) for each in encoded]
 
     def train(

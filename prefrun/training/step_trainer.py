@@ -14,6 +14,7 @@ from transformers import TrainingArguments
 
 from prefrun.errors import ConfigError, PluginError
 from prefrun.policy.attention.switch import remembering
+from prefrun.training.companion import add_to
 from prefrun.training.empty_step import NOTHING_WEIGHED
 from prefrun.training.host_trainer import HostTrainer
 from prefrun.training.output_check import flaw_of_output
@@ -167,8 +168,7 @@ class StepTrainer(HostTrainer):
             total = total + loss.detach()
             self.tokens += part.tokens
             self.keep(output.metrics)
-            for name, value in output.sums.items():
-                sums[name] = sums[name] + value.detach() if name in sums else value.detach()
+            add_to(sums, output.sums)
         self._sums = sums
         return total
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from prefrun.algorithm import LossAlgorithm, LossOutput
 from prefrun.errors import PluginError
 from prefrun.policy.collate import branch_batch
+from prefrun.training.companion import add_to
 from prefrun.training.empty_step import blank_extras
 from prefrun.training.output_check import at_loss, least_weight, output_of
 
@@ -31,9 +32,7 @@ def weigh(
             output = output_of(algorithm, branch_batch(inputs, zeros, extras))
         if not least_weight(output) >= 0:
             raise PluginError(at_loss(algorithm, "returned a weight below 0, or NaN"))
-        for name, term in output.terms.items():
-            weight = term.weights.sum()
-            totals[name] = totals[name] + weight if name in totals else weight
+        add_to(totals, {name: term.weights.sum() for name, term in output.terms.items()})
     return totals
 
 
